@@ -83,10 +83,11 @@ def write_sets(folder: Path, made: Generated) -> None:
         boxes = _boxes(np.array(PICTURES)[classes % len(PICTURES)], made.rng(3, len(split)), BOXED[split])
         edges = {edge: pa.array(boxes[:, place], from_pandas=True) for place, edge in enumerate(BOX_EDGES)}
         labels = pa.array(made.labels).take(pa.array(classes))
-        pq.write_table(pa.table({"path": paths, "label": labels} | edges), _table(folder, split))
+        pq.write_table(pa.table({"path": paths, "label": labels} | edges), table_of(folder, split))
 
 
-def _table(folder: Path, split: str) -> Path:
+def table_of(folder: Path, split: str) -> Path:
+    """The table of a set, which is written last."""
     return folder / split / "images.parquet"
 
 
@@ -104,7 +105,7 @@ def make_study(folder: Path, made: Generated, model: str, **settings: Any) -> St
 
     The images' headers are read, and the noise floor is measured; features and responses are generated.
     """
-    sets = {split: _table(folder, split) for split in made.images}
+    sets = {split: table_of(folder, split) for split in made.images}
     study = Study(folder / "study", **sets, model=model, **settings)
     with _in_place_of(steps.features, _features(made)), _in_place_of(steps.responses, _responses(made)):
         return study.embed().sweep()

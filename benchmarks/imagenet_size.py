@@ -17,7 +17,7 @@ import torch
 import torchvision
 import typer
 
-from benchmarks.generated_study import Generated, make_another, make_study, write_sets
+from benchmarks.generated_study import Generated, make_another, make_study, table_of, write_sets
 from benchmarks.growth import Run, run_command
 from benchmarks.machine import machine
 from bias_toolkit.models import load_model
@@ -70,7 +70,7 @@ def measure(folder: Path, model: str | None, scale: float, say: Callable[[str, R
     opened = load_model(model, weights=weights)
     images = {"train": max(LEAST[0], round(TRAIN * scale)), "test": max(LEAST[1], round(TEST * scale))}
     made = Generated(opened.class_ids or opened.class_names, images)
-    if not (folder / "study").exists():
+    if not all(table_of(folder, split).exists() for split in images):
         write_sets(folder, made)
     study = make_study(
         folder,

@@ -553,7 +553,7 @@ class Inputs:
     # Boxes
 
     def has_objects(self, split: str) -> bool:
-        """Whether the `train` or `test` set has boxes of its own; taken from the record of the same set, if it knows."""
+        """Whether the `train` or `test` set has boxes of its own; from the record of the same set, if it knows."""
         known = self._known_objects(split)
         return len(self.dataset(split).objects) > 0 if known is None else known
 
