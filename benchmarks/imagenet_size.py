@@ -1,11 +1,13 @@
 """`python -m benchmarks.imagenet_size`: every step after features and sweeps at ImageNet's size.
 
 Features and responses are generated (`generated_study`); the commands that follow run as a user runs them, each in a
-process of its own. Writes benchmarks/IMAGENET_SIZE.md.
+process of its own. Writes benchmarks/IMAGENET_SIZE.md. What was measured is kept in --folder, and not measured again.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,12 +65,22 @@ def _weights(folder: Path) -> Path:
     return file
 
 
-def measure(folder: Path, model: str | None, scale: float, say: Callable[[str, Run, str], None]) -> Study:
-    """Generate a study in the folder, and run every command on it; `say` gets each one's name, run and steps."""
+def measure(
+    folder: Path, model: str | None, scale: float, tell: Callable[[str], None], say: Callable[[str, Run, str], None]
+) -> Study:
+    """Generate a study in the folder, and run every command on it.
+
+    `tell` gets a sentence on the study, and `say` each command's name, run and steps.
+    """
     weights = None if model else _weights(folder)
     model = model or f"torchvision:{NETWORK}"
     opened = load_model(model, weights=weights)
     images = {"train": max(LEAST[0], round(TRAIN * scale)), "test": max(LEAST[1], round(TEST * scale))}
+    of = f"{model} with random weights" if weights else model
+    tell(
+        f"{images['train']:,} training and {images['test']:,} test images of {opened.n_classes:,} classes, features of "
+        f"{opened.feature_dimension:,} values ({of})."
+    )
     made = Generated(opened.class_ids or opened.class_names, images)
     if not all(table_of(folder, split).exists() for split in images):
         write_sets(folder, made)
@@ -83,13 +95,18 @@ def measure(folder: Path, model: str | None, scale: float, say: Callable[[str, R
         memory=MEMORY,
     )
     image_id = study.results.images("test")["image_id"].iloc[0]
-    another = folder / "another"
+    another, kept = folder / "another", folder / "measured.json"
+    measured = json.loads(kept.read_text()) if kept.exists() else {}
     for name, arguments in commands(study, another, image_id).items():
-        if name == "compare":
-            make_another(study, made, another)
-        done = run_command(*arguments)
-        parts = [f"{each} {seconds:,.0f} s" for each in STEPS.get(name, ()) if (seconds := _seconds(study, each))]
-        say(name, done, ", ".join(parts))
+        if name not in measured:
+            if name == "compare":
+                make_another(study, made, another)
+            done = run_command(*arguments)
+            parts = [f"{each} {seconds:,.0f} s" for each in STEPS.get(name, ()) if (seconds := _seconds(study, each))]
+            measured[name] = [done, ", ".join(parts)]
+            kept.write_text(json.dumps(measured))
+        done, parts = measured[name]
+        say(name, Run(*done), parts)
     return study
 
 
@@ -123,23 +140,28 @@ def main(
     lines = [
         "# At ImageNet's size",
         "",
-        f"Written by `python -m benchmarks.imagenet_size --scale {scale:g}` on {date.today()}.",
+        f"Written by `python -m benchmarks.imagenet_size --scale {scale:g}` on {date.today()}. Features and responses "
+        "are generated, and the images of a class are links to one JPEG file. “Of all cores” are seconds of the "
+        "processor: half of them is the time on two cores that nothing else uses, if both are in use all the time.",
         "",
         f"Machine: {machine()}",
-        "",
     ]
     total = [0.0, 0.0, 0.0]
+
+    def tell(sentence: str) -> None:
+        lines.extend(["", sentence, "", "| command | time | of all cores | peak memory | steps |"])
+        lines.append("| --- | --- | --- | --- | --- |")
 
     def say(name: str, done: Run, parts: str) -> None:
         lines.append(f"| `{name}` | {done.seconds:,.0f} s | {done.cpu:,.0f} s | {done.memory:,.0f} MiB | {parts} |")
         print(lines[-1], flush=True)
         total[:] = total[0] + done.seconds, total[1] + done.cpu, max(total[2], done.memory)
         whole = f"| all | {total[0]:,.0f} s | {total[1]:,.0f} s | {total[2]:,.0f} MiB at most | |"
-        out.write_text("\n".join([*lines, whole]) + "\n", encoding="utf-8")
+        load = f"Processes that waited for a core or had one, in the last 15 minutes: {os.getloadavg()[2]:.0f}."
+        out.write_text("\n".join([*lines, whole, "", load]) + "\n", encoding="utf-8")
 
     with _place(folder) as place:
-        lines += ["| command | time | of all cores | peak memory | steps |", "| --- | --- | --- | --- | --- |"]
-        measure(place, model, scale, say)
+        measure(place, model, scale, tell, say)
 
 
 if __name__ == "__main__":
