@@ -21,6 +21,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from bias_toolkit.datasets import BOX_EDGES, SKIPPED
+from bias_toolkit.datasets.image_facts import Header
+from bias_toolkit.datasets.pixels import ImageFiles
 from bias_toolkit.foundation.files import empty_table
 from bias_toolkit.foundation.shards import Shard
 from bias_toolkit.invariance import RESPONSES, Sweep
@@ -103,12 +105,34 @@ def _boxes(sides: np.ndarray, rng: np.random.Generator, share: float) -> np.ndar
 def make_study(folder: Path, made: Generated, model: str, **settings: Any) -> Study:
     """A study of the sets that `write_sets` wrote in the folder, with finished images, features, responses and noise.
 
-    The images' headers are read, and the noise floor is measured; features and responses are generated.
+    The header of one image a class is read, and the noise floor is measured; features and responses are generated.
     """
     sets = {split: table_of(folder, split) for split in made.images}
     study = Study(folder / "study", **sets, model=model, **settings)
-    with _in_place_of(steps.features, _features(made)), _in_place_of(steps.responses, _responses(made)):
+    with (
+        _one_header_a_class(),
+        _in_place_of(steps.features, _features(made)),
+        _in_place_of(steps.responses, _responses(made)),
+    ):
         return study.embed().sweep()
+
+
+@contextmanager
+def _one_header_a_class() -> Iterator[None]:
+    """Read the header of one image of each folder for all of them, which are the same file."""
+    before, headers = ImageFiles.header, {}
+
+    def header(images: ImageFiles, image_id: str) -> Header:
+        place = images._path(os.path.dirname(image_id))
+        if place not in headers:
+            headers[place] = before(images, image_id)
+        return headers[place]
+
+    ImageFiles.header = header
+    try:
+        yield
+    finally:
+        ImageFiles.header = before
 
 
 @contextmanager
