@@ -51,6 +51,7 @@ def commands(study: Study, another: Path, image_id: str) -> dict[str, list[str |
         "report": ["report", "--out", folder],
         "report with nothing to do": ["report", "--out", folder],
         "explain, one image": ["explain", folder, image_id],
+        "explain, the same image again": ["explain", folder, image_id],
         "compare": ["compare", folder, another, "--out", beside / "comparison"],
         "objects, two datasets": ["objects", sets[0], "--with", sets[1], "--out", beside / "framing"],
     }
