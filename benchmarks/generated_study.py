@@ -21,6 +21,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from bias_toolkit.datasets import BOX_EDGES, SKIPPED
+from bias_toolkit.datasets.image_facts import Header
+from bias_toolkit.datasets.pixels import ImageFiles
 from bias_toolkit.foundation.files import empty_table
 from bias_toolkit.foundation.shards import Shard
 from bias_toolkit.invariance import RESPONSES, Sweep
@@ -83,10 +85,11 @@ def write_sets(folder: Path, made: Generated) -> None:
         boxes = _boxes(np.array(PICTURES)[classes % len(PICTURES)], made.rng(3, len(split)), BOXED[split])
         edges = {edge: pa.array(boxes[:, place], from_pandas=True) for place, edge in enumerate(BOX_EDGES)}
         labels = pa.array(made.labels).take(pa.array(classes))
-        pq.write_table(pa.table({"path": paths, "label": labels} | edges), _table(folder, split))
+        pq.write_table(pa.table({"path": paths, "label": labels} | edges), table_of(folder, split))
 
 
-def _table(folder: Path, split: str) -> Path:
+def table_of(folder: Path, split: str) -> Path:
+    """The table of a set, which is written last."""
     return folder / split / "images.parquet"
 
 
@@ -102,12 +105,34 @@ def _boxes(sides: np.ndarray, rng: np.random.Generator, share: float) -> np.ndar
 def make_study(folder: Path, made: Generated, model: str, **settings: Any) -> Study:
     """A study of the sets that `write_sets` wrote in the folder, with finished images, features, responses and noise.
 
-    The images' headers are read, and the noise floor is measured; features and responses are generated.
+    The header of one image a class is read, and the noise floor is measured; features and responses are generated.
     """
-    sets = {split: _table(folder, split) for split in made.images}
+    sets = {split: table_of(folder, split) for split in made.images}
     study = Study(folder / "study", **sets, model=model, **settings)
-    with _in_place_of(steps.features, _features(made)), _in_place_of(steps.responses, _responses(made)):
+    with (
+        _one_header_a_class(),
+        _in_place_of(steps.features, _features(made)),
+        _in_place_of(steps.responses, _responses(made)),
+    ):
         return study.embed().sweep()
+
+
+@contextmanager
+def _one_header_a_class() -> Iterator[None]:
+    """Read the header of one image of each folder for all of them, which are the same file."""
+    before, headers = ImageFiles.header, {}
+
+    def header(images: ImageFiles, image_id: str) -> Header:
+        place = images._path(os.path.dirname(image_id))
+        if place not in headers:
+            headers[place] = before(images, image_id)
+        return headers[place]
+
+    ImageFiles.header = header
+    try:
+        yield
+    finally:
+        ImageFiles.header = before
 
 
 @contextmanager

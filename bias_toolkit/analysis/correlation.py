@@ -13,7 +13,13 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from bias_toolkit.foundation.intervals import wide
-from bias_toolkit.foundation.resampling import CONFIDENCE, percentile_interval, permutations_within, resample_counts
+from bias_toolkit.foundation.resampling import (
+    CONFIDENCE,
+    enough_resamples,
+    percentile_interval,
+    permutations_within,
+    resample_counts,
+)
 
 MINIMUM_IMAGES = 10
 # A residual spread below this, relative to the ranks' spread, is rounding error: the covariate determines the variable.
@@ -140,6 +146,7 @@ def rank_correlations(
     xs, ys : one row per image; images where any column is NaN are left out for all pairs.
     given : (images,); the variable to hold constant, as in `partial_spearman`.
     labels : (images,); the classes to stay within, as in `within_class_spearman`.
+    resamples : of up to 10,000 images; of more, `enough_resamples`.
     """
     pairs = [(x, y) for x in xs for y in ys]
     tables = [xs, ys] if given is None else [xs, ys, pd.DataFrame({"given": np.asarray(given)})]
@@ -155,7 +162,7 @@ def rank_correlations(
     estimates = np.concatenate(
         [
             _rank_correlations(variables, counts)
-            for counts in resample_counts(sizes, resamples, np.random.default_rng(bootstrap))
+            for counts in resample_counts(sizes, enough_resamples(resamples, n), np.random.default_rng(bootstrap))
         ],
         axis=2,
     )

@@ -4,16 +4,19 @@ The columns are those of `layouts.table_file`. The names that other tools write 
 small or capital letters and with blanks around them. Blanks around the text of a cell are no part of it.
 """
 
+import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from itertools import islice
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from bias_toolkit.datasets.annotation_text import parse_size
 from bias_toolkit.datasets.file_names import listed, shortened
 from bias_toolkit.datasets.image_facts import Note
-from bias_toolkit.datasets.listing import Annotations, sole_category
+from bias_toolkit.datasets.listing import Annotations
 from bias_toolkit.datasets.schema import BOX_EDGES
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.words import count
@@ -39,6 +42,9 @@ _EDGES = (
 )
 TEXT_COLUMNS, PATHS = tuple(_NAMES), frozenset(_NAMES["path"])
 _WRITTEN_AS_FLOAT = r"\d+\.0"
+# Of a large table, only the texts and paths that these do not match are looked at one by one.
+_WITHOUT_BLANKS = r"(?s)^[!-~](.*[!-~])?$"
+_PLAIN_PATH = r"^[^/.\\\x00][^/\\\x00]*(/[^/.\\\x00][^/\\\x00]*)*$"
 
 
 def plain_names(header: Sequence[str]) -> list[str]:
@@ -91,23 +97,21 @@ def annotations_in(
 ) -> tuple[list[str], Annotations]:
     """The image ids, sorted, and what a table says of them. Its columns have our names, and may be changed.
 
-    `place` names a row by its index, for errors. `image_id` gives the id of an image from a row's index and its path.
-    `notes` are those known before.
+    `place` names a row by its index, for errors. `image_id` gives the id of an image from a row's index and its path;
+    a plain path, such as a/b.jpg, is its own id. `notes` are those known before.
     """
     has_class = "class" in table
     if has_class:
         table = table.rename(columns={"class": "category" if "x0" in table else "label"})
     table, more = _checked(table, name_of_table, place)
-    first = table["path"].drop_duplicates()
-    ids = {path: image_id(row, path) for row, path in first.items()}
-    table["image_id"] = table["path"].map(ids)
-    image_ids = sorted(set(ids.values()))
-    boxes = table[table["x0"].notna()]
-    labels = _labels_by_image(table, name_of_table).reindex(image_ids).astype(object)
+    table["image_id"] = _ids_of_paths(table["path"], image_id)
+    image_ids, images = _numbered(table["image_id"])
+    has_box = table["x0"].notna().to_numpy()
+    boxes = table[has_box]
+    labels = _labels_of_images(table["label"], image_ids, images, name_of_table)
     if has_class:
-        categories = boxes.dropna(subset="category").groupby("image_id")["category"].agg(list)
-        labels = labels.where(labels.notna(), categories.map(sole_category).reindex(image_ids))
-    labels = labels.where(labels.notna(), None)
+        soles = _sole_categories(boxes["category"], images[has_box], len(image_ids))
+        labels = np.where(pd.isna(labels), soles, labels)
     sizes = {}
     if any(table[name].notna().any() for name in _SIZE):
         stated = table.drop_duplicates("image_id")
@@ -116,11 +120,43 @@ def annotations_in(
     return image_ids, Annotations(labels.tolist(), boxes, sizes=sizes, upright=True, notes=[*notes, *more])
 
 
-def without_blanks(values: Sequence[Any]) -> tuple[list[Any], list[str]]:
+def without_blanks(values: pd.Series) -> tuple[pd.Series, list[str]]:
     """Values without blanks around their text, None for a blank text; and the other texts that had some."""
-    stripped = [value.strip() or None if isinstance(value, str) else value for value in values]
-    pairs = zip(values, stripped, strict=True)
-    return stripped, [old for old, new in pairs if isinstance(new, str) and old != new]
+    may_have = np.flatnonzero(~_match(values, _WITHOUT_BLANKS))
+    old = values.iloc[may_have].tolist()
+    new = [value.strip() or None if isinstance(value, str) else value for value in old]
+    pairs = list(zip(old, new, strict=True))
+    if any(old is not new and old != new for old, new in pairs):
+        values = values.astype(object)
+        values.iloc[may_have] = pd.Series(new, dtype=object)
+    return values, [old for old, new in pairs if isinstance(new, str) and old != new]
+
+
+def _match(values: pd.Series, pattern: str) -> np.ndarray:
+    """Whether each value is missing, or a text that a pattern matches; False for all if some are no text."""
+    try:
+        texts = pa.array(values, pa.string(), from_pandas=True)
+    except (UnicodeEncodeError, pa.ArrowException):
+        return np.zeros(len(values), dtype=bool)
+    return np.asarray(pc.match_substring_regex(texts, pattern).fill_null(True))
+
+
+def _ids_of_paths(paths: pd.Series, image_id: Callable[[int, str], str]) -> pd.Series:
+    plain = _match(paths, _PLAIN_PATH)
+    if plain.all():
+        return paths
+    others = paths[~plain]
+    ids = {path: image_id(row, path) for row, path in others.drop_duplicates().items()}
+    return paths.astype(object).mask(~plain, others.map(ids))
+
+
+def _numbered(ids: pd.Series) -> tuple[list[str], np.ndarray]:
+    """The image ids, sorted, and for each row the number of its image among them."""
+    rows = ids.tolist()
+    if all(map(operator.lt, rows, islice(rows, 1, None))):
+        return rows, np.arange(len(rows))
+    image_ids = sorted(set(rows))
+    return image_ids, pd.Index(image_ids).get_indexer(pd.Index(rows))
 
 
 def blanks_note(texts: Sequence[str]) -> list[Note]:
@@ -148,13 +184,14 @@ def _checked(table: pd.DataFrame, name_of_table: str, place: Callable[[int], str
     changed: list[str] = []
     for name in (*LABELS, *BOX_EDGES):
         if table[name].dtype == object or pd.api.types.is_string_dtype(table[name]):
-            stripped, texts = without_blanks(table[name].tolist())
-            table[name] = pd.Series(stripped, table.index, object)
+            table[name], texts = without_blanks(table[name])
             changed += texts if name in LABELS else []
     notes += blanks_note(changed)
     edges = np.empty((len(BOX_EDGES), len(table)))
     for numbers, name in zip(edges, BOX_EDGES, strict=True):
-        numbers[:] = pd.to_numeric(table[name], errors="coerce").astype(float)
+        is_text = pd.api.types.is_string_dtype(table[name])
+        column = table[name].astype(object) if is_text else table[name]
+        numbers[:] = pd.to_numeric(column, errors="coerce").astype(float)
         wrong = (np.isnan(numbers) & table[name].notna().to_numpy()) | np.isinf(numbers)
         if wrong.any():
             value = shortened(str(table[name][wrong].iloc[0]))
@@ -166,7 +203,7 @@ def _checked(table: pd.DataFrame, name_of_table: str, place: Callable[[int], str
         raise InputError(f"{_first_place(place, table, partial)} has some of {names}, and not all of them")
     for name in LABELS:
         given = table[name].dropna()
-        if len(given) and given.str.fullmatch(_WRITTEN_AS_FLOAT).all():
+        if len(given) and pd.Series(given.unique()).str.fullmatch(_WRITTEN_AS_FLOAT).all():
             table[name] = table[name].str.removesuffix(".0")
             text = f"{count(len(given), f'{name} is', f'{name}s are'.replace('ys ', 'ies '))} read as a whole number"
             notes.append(Note(f"{text} (for example {given.iloc[0]} as {table[name].dropna().iloc[0]})."))
@@ -178,12 +215,31 @@ def _first_place(place: Callable[[int], str], table: pd.DataFrame, flags: np.nda
     return place(int(table.index[int(np.argmax(flags))]))
 
 
-def _labels_by_image(table: pd.DataFrame, name_of_table: str) -> pd.Series:
-    """Label by image id."""
-    labelled = table[["image_id", "label"]].dropna().drop_duplicates()
-    repeated = labelled["image_id"].duplicated(keep=False)
-    if repeated.any():
-        first = labelled[repeated]["image_id"].iloc[0]
-        labels = labelled["label"][labelled["image_id"] == first]
-        raise InputError(f"{name_of_table} gives {listed([first])} the labels {listed(labels)}: an image has one")
-    return labelled.set_index("image_id")["label"]
+def _labels_of_images(
+    labels: pd.Series, image_ids: Sequence[str], images: np.ndarray, name_of_table: str
+) -> np.ndarray:
+    """The label of each image, None where it has none, from those of rows and the numbers of the rows' images."""
+    codes, names = pd.factorize(labels)
+    rows = np.flatnonzero(codes >= 0)
+    own = np.full(len(image_ids), -1)
+    # The first row of an image counts, so it is written last.
+    own[images[rows[::-1]]] = codes[rows[::-1]]
+    other = own[images[rows]] != codes[rows]
+    if other.any():
+        first = images[rows][np.isin(images[rows], images[rows[other]])][0]
+        several = labels.iloc[rows[images[rows] == first]].unique()
+        raise InputError(
+            f"{name_of_table} gives {listed([image_ids[first]])} the labels {listed(several)}: an image has one"
+        )
+    return np.array([*names, None], dtype=object)[own]
+
+
+def _sole_categories(categories: pd.Series, images: np.ndarray, n_images: int) -> np.ndarray:
+    """The category of all objects of each image; None where they have several, or none."""
+    codes, names = pd.factorize(categories)
+    known = codes >= 0
+    ends = pd.Series(codes[known]).groupby(images[known]).agg(["min", "max"])
+    ends = ends[ends["min"] == ends["max"]]
+    sole = np.full(n_images, -1)
+    sole[ends.index] = ends["min"]
+    return np.array([*names, None], dtype=object)[sole]

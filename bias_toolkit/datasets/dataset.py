@@ -131,7 +131,8 @@ class Dataset:
 
     @cached_property
     def _place_of(self) -> dict[str, int]:
-        return {image_id: place for place, image_id in enumerate(self.images["image_id"])}
+        image_ids = self.images["image_id"].tolist()
+        return dict(zip(image_ids, range(len(image_ids)), strict=True))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -251,7 +252,7 @@ class Dataset:
     def restore(self, tables: Tables) -> None:
         """Use the tables of an earlier scan of the same dataset, instead of scanning."""
         self._tables = tables
-        for name in ("_size_of", "_place_of"):
+        for name in ("_sizes", "_place_of"):
             self.__dict__.pop(name, None)
 
     @property
@@ -314,7 +315,8 @@ class Dataset:
         return map(self._pixels.read, self._listing.frames[image_id])
 
     def _check_size(self, image_id: str, width: int, height: int) -> None:
-        expected = self._size_of.get(image_id)
+        place = self._place_of.get(image_id) if self.is_scanned else None
+        expected = None if place is None else tuple(self._sizes[place].tolist())
         if expected not in (None, (width, height)):
             raise UnreadableImageError(
                 f"it has {width} × {height} pixels, and had {expected[0]} × {expected[1]} when the dataset was read"
@@ -334,13 +336,9 @@ class Dataset:
         return self._pixels.source(image_id)
 
     @cached_property
-    def _size_of(self) -> dict[str, tuple[int, int]]:
-        """Width and height of each readable image at the scan; empty before one."""
-        if self._tables is None:
-            return {}
-        images = self._tables.images
-        sizes = zip(images["width"].tolist(), images["height"].tolist(), strict=True)
-        return dict(zip(images["image_id"], sizes, strict=True))
+    def _sizes(self) -> np.ndarray:
+        """Width and height of each image of the table, int32 (n, 2)."""
+        return self.images[["width", "height"]].to_numpy(np.int32)
 
     def _scanned(self) -> Tables:
         return self._tables or self.scan()

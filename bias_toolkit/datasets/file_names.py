@@ -37,7 +37,8 @@ def from_system(name: str) -> str | None:
 
 def to_system(name: str) -> str:
     """The form that Python opens in this locale for a name of the tables; the inverse of `from_system`."""
-    return os.fsdecode(name.encode("utf-8", "surrogateescape"))
+    # An ASCII name is the same in every locale.
+    return name if name.isascii() else os.fsdecode(name.encode("utf-8", "surrogateescape"))
 
 
 def check_path(path: os.PathLike) -> None:

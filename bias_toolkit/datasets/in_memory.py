@@ -271,7 +271,8 @@ def _from_paths(name: str, frame: pd.DataFrame) -> Dataset:
     column = our_columns(name, list(frame))["path"]
     if frame[column].isna().any():
         raise InputError(f"{name} has a row without a path")
-    paths, changed = found_paths([os.path.expanduser(os.fspath(path)) for path in frame[column]], Path())
+    given = pd.Series([os.path.expanduser(os.fspath(path)) for path in frame[column]], dtype=object)
+    paths, changed = found_paths(given, Path())
     files = [os.path.abspath(path) for path in paths]
     folder = Path(os.path.commonpath([os.path.dirname(file) for file in files]))
     names = [from_system(os.path.relpath(file, folder).replace(os.sep, "/")) for file in files]

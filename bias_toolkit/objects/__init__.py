@@ -11,9 +11,11 @@ from bias_toolkit.objects.null_model import objects_that_count
 from bias_toolkit.objects.position_scale import (
     CORNER_DISTANCE,
     image_framing,
+    image_rows,
     log_scale_deviation,
     object_of_image,
     position_and_scale,
+    subject_rows,
     typical_image,
 )
 from bias_toolkit.objects.ranking import rank_categories
@@ -26,9 +28,9 @@ __all__ = [
     "FRAMING_SUMMARY", "OF_ALL_OBJECTS", "OF_UNCUT_OBJECTS", "SUBJECTS", "SUMMED", "Centring", "FramingComparison",
     "FramingDescription", "Maps", "MeanImages", "Summed", "TwoSampleTest", "centring", "class_box_overlap",
     "compare_described", "compare_framing", "describe_framing", "draw_images", "framing_log_density",
-    "framing_summary", "image_framing", "kernel_log_density", "log_scale_deviation", "mean_images", "means_of_sums",
-    "null_histogram", "object_maps", "object_of_image", "objects_that_count", "position_and_scale", "q_values",
-    "rank_categories", "summed_shards", "typical_image",
+    "framing_summary", "image_framing", "image_rows", "kernel_log_density", "log_scale_deviation", "mean_images",
+    "means_of_sums", "null_histogram", "object_maps", "object_of_image", "objects_that_count", "position_and_scale",
+    "q_values", "rank_categories", "subject_rows", "summed_shards", "typical_image",
 ]  # fmt: skip
 
 

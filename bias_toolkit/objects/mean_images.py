@@ -29,6 +29,7 @@ from bias_toolkit.foundation.progress import Progress, silent
 from bias_toolkit.foundation.resampling import named_generator
 from bias_toolkit.foundation.shards import Shard, prepared_shards
 from bias_toolkit.foundation.threads import MOST_WORKERS, cores
+from bias_toolkit.objects.position_scale import image_rows
 from bias_toolkit.objects.schema import MEAN_IMAGES
 from bias_toolkit.objects.summary import WHOLE_DATASET
 
@@ -96,20 +97,22 @@ def draw_images(
     seed: int = 0,
 ) -> DrawnImages:
     """The images whose mean is the dataset's, and each class's; the arguments are those of `mean_images`."""
-    groups = _groups(images, objects)
-    image_ids = images["image_id"].to_numpy()
-    order = named_generator(seed, "mean images").permutation(len(image_ids))
-    drawn = pd.Series(order, index=image_ids)
-    chosen: dict[str, list[int]] = {}
+    classes, members, of_class = _members(images, objects)
+    by_class = np.split(members[np.argsort(of_class, kind="stable")], np.cumsum(np.bincount(of_class))[:-1])
+    groups = [np.arange(len(images)), *by_class[: len(classes)]]
+    order = named_generator(seed, "mean images").permutation(len(images))
     if most_of_class is None:
-        most_of_class = limit_of_class(len(groups) - 1)
-    for row, (category, members) in enumerate(groups.items()):
-        most = most_of_all if category == WHOLE_DATASET else most_of_class
-        for image_id in drawn[members].nsmallest(most).index:
-            chosen.setdefault(image_id, []).append(row)
-    table = pd.DataFrame({"category": list(groups), "n_available": [len(members) for members in groups.values()]})
+        most_of_class = limit_of_class(len(classes))
+    chosen: dict[int, list[int]] = {}
+    for row, group in enumerate(groups):
+        most = most_of_class if row else most_of_all
+        for image in group[np.argsort(order[group])[:most]].tolist():
+            chosen.setdefault(image, []).append(row)
+    table = pd.DataFrame({"category": [WHOLE_DATASET, *classes], "n_available": list(map(len, groups))})
     # The dataset's order is the order on disk.
-    return DrawnImages(table, {image_id: chosen[image_id] for image_id in image_ids if image_id in chosen})
+    drawn = sorted(chosen)
+    image_ids = images["image_id"].iloc[drawn].tolist()
+    return DrawnImages(table, {image_id: chosen[image] for image_id, image in zip(image_ids, drawn, strict=True)})
 
 
 class Summed(NamedTuple):
@@ -199,12 +202,15 @@ def mean_images(
         return means_of_sums(drawn, parts, side=side)
 
 
-def _groups(images: pd.DataFrame, objects: pd.DataFrame) -> dict[str, pd.Index]:
-    """The image_ids of the whole dataset, and of each class in order."""
-    members = images[["image_id", "label"]].dropna()
-    if members.empty:
-        of_images = objects[objects["image_id"].isin(images["image_id"])]
-        members = of_images[["image_id", "category"]].dropna().drop_duplicates()
-    members.columns = ["image_id", "class"]
-    by_class = {name: pd.Index(rows["image_id"]) for name, rows in members.groupby("class") if name != WHOLE_DATASET}
-    return {WHOLE_DATASET: pd.Index(images["image_id"])} | by_class
+def _members(images: pd.DataFrame, objects: pd.DataFrame) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """The classes in order, and pairs of the row of an image and the number of a class that it is in."""
+    labels = images["label"].dropna()
+    if len(labels):
+        rows, names = np.flatnonzero(images["label"].notna()), labels
+    else:
+        of_images = objects.assign(row=image_rows(objects, images)).dropna(subset="category")
+        of_images = of_images[of_images["row"] >= 0].drop_duplicates(["row", "category"])
+        rows, names = of_images["row"].to_numpy(), of_images["category"]
+    is_class = (names != WHOLE_DATASET).to_numpy(bool)
+    of_class, classes = pd.factorize(names[is_class], sort=True)
+    return classes.tolist(), rows[is_class], of_class

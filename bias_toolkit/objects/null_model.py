@@ -22,7 +22,7 @@ from bias_toolkit.foundation.files import shard_slices
 from bias_toolkit.foundation.intervals import DIFFERENCE, FEWEST_IMAGES, NONE, Limits, few_differ, mean_bound
 from bias_toolkit.foundation.resampling import CHUNK_ELEMENTS
 from bias_toolkit.objects.maps import CELLS, cell_numbers
-from bias_toolkit.objects.position_scale import CORNER_DISTANCE, TRUNCATION_MARGIN
+from bias_toolkit.objects.position_scale import CORNER_DISTANCE, TRUNCATION_MARGIN, image_rows
 
 BIASES = {"centre_bias": "expected", "untruncated_centre_bias": "inner_expected"}
 """Each estimate of centring, and the column of `with_null_model` with the centre_distance expected for it."""
@@ -75,7 +75,7 @@ def with_null_model(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame
     Returns `framing` with the columns a, b, expected, inner_a, inner_b and inner_expected. `framing` are FRAMING rows
     of `images`, which has the columns image_id, width and height.
     """
-    rows = pd.Index(images["image_id"]).get_indexer(framing["image_id"])
+    rows = image_rows(framing, images)
     margins = (TRUNCATION_MARGIN / images[side].to_numpy(np.float64)[rows] for side in ("width", "height"))
     a, b = room(framing)
     inner_a, inner_b = room(framing, *margins)
@@ -108,9 +108,15 @@ def place_at_random(
     histograms = np.zeros((placements, cells * cells))
     for some in shard_slices(placements, max(1, CHUNK_ELEMENTS // max(len(a), 1))):
         shape = (some.stop - some.start, len(a))
-        x, y = (half * (2 * rng.random(shape) - 1) for half in (a, b))
+        x, y = (rng.random(shape) for _ in range(2))
+        for centre, half in ((x, a), (y, b)):
+            centre *= 2
+            centre -= 1
+            centre *= half
         distances[some] = np.sqrt(x * x + y * y).sum(axis=1) / CORNER_DISTANCE
-        numbers = cell_numbers(0.5 + x, 0.5 + y, cells)
+        x += 0.5
+        y += 0.5
+        numbers = cell_numbers(x, y, cells)
         numbers += np.arange(shape[0])[:, None] * cells**2
         histograms[some] = np.bincount(numbers.ravel(), minlength=shape[0] * cells**2).reshape(shape[0], -1)
     return Placements(distances, histograms.reshape(placements, cells, cells))

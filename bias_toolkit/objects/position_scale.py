@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from bias_toolkit.datasets import BOX_EDGES
 from bias_toolkit.foundation.errors import InputError
@@ -43,7 +45,7 @@ def position_and_scale(objects: pd.DataFrame, images: pd.DataFrame) -> pd.DataFr
     """
     if objects.empty:
         return empty_table(FRAMING)
-    rows = _image_rows(objects, images)
+    rows = image_rows(objects, images)
     _refuse(objects, rows < 0, "is in the objects table but not in the images table")
     width, height = (images[name].to_numpy(np.float64)[rows] for name in ("width", "height"))
     x0, y0, x1, y1 = (objects[name].to_numpy(np.float64) for name in BOX_EDGES)
@@ -74,14 +76,16 @@ def position_and_scale(objects: pd.DataFrame, images: pd.DataFrame) -> pd.DataFr
     )
 
 
-def _image_rows(objects: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
-    """The row of `images` that each object belongs to, or −1."""
-    image_ids = pd.Index(images["image_id"])
-    if not image_ids.is_unique:
-        raise InputError(
-            f"The images table names {image_ids[image_ids.duplicated()][0]!r} twice; an image takes one row."
-        )
-    return image_ids.get_indexer(objects["image_id"])
+def image_rows(objects: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
+    """The row of `images` that each object belongs to, by image_id, or −1; InputError if `images` names one twice."""
+    image_ids = pa.array(images["image_id"], from_pandas=True)
+    if pc.count_distinct(image_ids, mode="all").as_py() < len(image_ids):
+        twice = images["image_id"][images["image_id"].duplicated()].iloc[0]
+        raise InputError(f"The images table names {twice!r} twice; an image takes one row.")
+    if objects.empty or images.empty:
+        return np.full(len(objects), -1)
+    rows = pc.index_in(pa.array(objects["image_id"], from_pandas=True), value_set=image_ids)
+    return np.asarray(rows.fill_null(-1), dtype=np.int64)
 
 
 def _refuse(objects: pd.DataFrame, wrong: np.ndarray, what: str) -> None:
@@ -97,13 +101,18 @@ def image_framing(framing: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
 
     `framing` is from `position_and_scale`; `images` has the columns image_id and label (null where there is none).
     """
-    rows = _image_rows(framing, images)
-    framing, rows = framing[rows >= 0], rows[rows >= 0]
+    return framing.iloc[subject_rows(framing, images)].reset_index(drop=True)
+
+
+def subject_rows(framing: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
+    """The rows of `framing` that `image_framing` chooses."""
+    rows = image_rows(framing, images)
+    there = np.flatnonzero(rows >= 0)
+    framing, rows = framing.iloc[there], rows[there]
     labels = images["label"].astype(object).to_numpy()[rows]
     of_another_category = framing["category"].astype(object).to_numpy() != labels
     order = np.lexsort((framing["object_id"], -framing["area_fraction"], of_another_category, rows))
-    first = np.diff(rows[order], prepend=-1) > 0
-    return framing.iloc[order[first]].reset_index(drop=True)
+    return there[order[np.diff(rows[order], prepend=-1) > 0]]
 
 
 class ObjectOfImage(NamedTuple):

@@ -21,7 +21,13 @@ from bias_toolkit.foundation.intervals import (
     wide,
 )
 from bias_toolkit.foundation.progress import Progress, silent
-from bias_toolkit.foundation.resampling import named_generator, percentile_interval, resample_counts, weighted_median
+from bias_toolkit.foundation.resampling import (
+    enough_resamples,
+    named_generator,
+    percentile_interval,
+    resample_counts,
+    weighted_median,
+)
 from bias_toolkit.foundation.threads import ordered_map
 from bias_toolkit.foundation.words import known
 from bias_toolkit.objects.box_overlap import class_box_overlap
@@ -50,6 +56,8 @@ MOST_IMAGES = 100_000
 # narrow and the relative error of its ends then matters less.
 DIVERGENCE_DRAWS = 100_000_000
 FEWEST_DIVERGENCES = 400
+IMAGES_OF_CATEGORY = 100
+"""Images that a category counts for in the number of resamples, so that it falls from 100 categories on."""
 
 
 def framing_summary(
@@ -84,7 +92,8 @@ def framing_summary(
     is the standard deviation (n − 1). The columns of `class_box_overlap` are from the function of that name.
 
     Intervals are 95% percentile intervals over resampled images with all their objects, expanded for few images
-    (`expanded_confidence`); for truncated_share, `share_interval`; for log_scale_sd, a bootstrap-t interval
+    (`expanded_confidence`), from fewer resamples of more than 10,000 images and of more than 100 categories
+    (`enough_resamples`); for truncated_share, `share_interval`; for log_scale_sd, a bootstrap-t interval
     (`ResampledSpread`); for `divergence_bits`, the corrected divergence, `divergence_interval` from at least 400 of the
     resamples where there are over 50,000 objects. They are null for fewer than five images, for log_scale_sd for fewer
     than ten, and for divergence_bits for fewer than 40 objects. They never have zero width: see `bias_bound`,
@@ -106,13 +115,14 @@ def framing_summary(
     objects = with_null_model(framing[framing["image_id"].isin(images["image_id"])], images)
     # Objects without a category belong to the whole dataset only.
     objects = objects.assign(category=objects["category"].fillna(WHOLE_DATASET))
+    of_category = enough_resamples(resamples, IMAGES_OF_CATEGORY * objects["category"].nunique())
 
     def described(group: tuple[str, pd.DataFrame]) -> tuple[_Placed, dict, int]:
         category, members = group
         sampled = _sampled(members, seed, category)
         placed = _Placed.draw(sampled, placements, seed, category)
         is_shown = by_class and category != WHOLE_DATASET
-        row = _row(category, sampled, placed, resamples, seed) | _counts(members) if is_shown else {}
+        row = _row(category, sampled, placed, of_category, seed) | _counts(members) if is_shown else {}
         return placed, row, len(members)
 
     everything = _Placed.draw(objects.iloc[:0], placements, seed, WHOLE_DATASET)
@@ -131,9 +141,9 @@ def framing_summary(
     overlap = class_box_overlap(objects[objects["category"].ne(WHOLE_DATASET)], seed=seed)
     for position, name in enumerate(("class_box_overlap", "class_box_overlap_low", "class_box_overlap_high")):
         summary[name] = summary["category"].map({category: each[position] for category, each in overlap.items()})
-    of_category = summary["category"].ne(WHOLE_DATASET)
+    is_category = summary["category"].ne(WHOLE_DATASET)
     for name in ("", "untruncated_"):
-        summary[f"{name}q_value"] = q_values(summary[f"{name}p_value"].astype(float).where(of_category))
+        summary[f"{name}q_value"] = q_values(summary[f"{name}p_value"].astype(float).where(is_category))
     return summary
 
 
@@ -198,6 +208,7 @@ def _row(category: str, objects: pd.DataFrame, placed: _Placed, resamples: int, 
         "objects_per_image": len(objects) / row["n_images"],
     }
     if row["n_images"] >= FEWEST_IMAGES:
+        resamples = enough_resamples(resamples, row["n_images"])
         estimates = _bootstrap(objects, resamples, named_generator(seed, f"resamples/{category}"))
         rng = named_generator(seed, f"divergence/{category}")
         divergences = estimates.pop("divergence_bits")

@@ -33,7 +33,7 @@ def request_for(
     left_out = dict(zip(skipped["image_id"], skipped["reason"], strict=True))
     file = image_file(image, left_out, results.images("test")["image_id"].iloc[0])
     if label is not None:
-        labels = {each for split in SPLITS for each in results.images(split)["label"].dropna()}
+        labels = {each for split in SPLITS for each in results.images(split)["label"].dropna().unique()}
         label = known_label(label, labels, inputs.class_names, lambda name: inputs.class_of(name) is not None)
     return file_request(
         file,

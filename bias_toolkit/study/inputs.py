@@ -397,7 +397,7 @@ class Inputs:
     @cached_property
     def training_classes(self) -> dict[str, int]:
         """The class of each label in the training; without a label that is a class of the model, their own order."""
-        labels = sorted(set(self.train.images["label"].dropna()))
+        labels = sorted(self.train.images["label"].dropna().unique())
         return self.class_indices("train") or {label: number for number, label in enumerate(labels)}
 
     @property
@@ -515,13 +515,13 @@ class Inputs:
 
         if split == "test":
             return self.label_match.indices
-        labels = set(self.train.images["label"].dropna())
+        labels = set(self.train.images["label"].dropna().unique())
         if not labels:
             return {}
         names, mapping = self.train.class_names, self.settings.label_map
         if mapping is not None:
             # The mapping file is for the test set. It also applies to equal labels of the training set.
-            labels |= set(self.test.images["label"].dropna())
+            labels |= set(self.test.images["label"].dropna().unique())
             names = names | self.test.class_names
         return match_labels(sorted(labels), self.model, names, mapping).indices
 
@@ -536,7 +536,7 @@ class Inputs:
         """The model's class of each label of either set that matches a class."""
         from bias_toolkit.models import match_labels
 
-        labels = {label for split in SPLITS for label in self.dataset(split).images["label"].dropna()}
+        labels = {label for split in SPLITS for label in self.dataset(split).images["label"].dropna().unique()}
         if not labels:
             return {}
         matched = match_labels(sorted(labels), self.model, self.class_names, self.settings.label_map)
@@ -559,12 +559,9 @@ class Inputs:
     # Boxes
 
     def has_objects(self, split: str) -> bool:
-        """Whether the `train` or `test` set has boxes of its own; taken from the record if the set is not open."""
-        is_open = f"_{split}" in self.__dict__
-        recorded = getattr(self.recorded, split)
-        if not is_open and self._identities.recorded_identity(split) is not None and recorded.has_objects is not None:
-            return recorded.has_objects
-        return len(self.dataset(split).objects) > 0
+        """Whether the `train` or `test` set has boxes of its own; from the record of the same set, if it knows."""
+        known = self._known_objects(split)
+        return len(self.dataset(split).objects) > 0 if known is None else known
 
     @property
     def estimated_splits(self) -> list[str]:

@@ -140,13 +140,12 @@ class Results:
 
         Columns of the objects table, and width and height of the image, all in pixels.
         """
-        from bias_toolkit.objects import image_framing, position_and_scale
+        from bias_toolkit.objects import image_rows, position_and_scale, subject_rows
 
         images, objects = self.images(split), self.objects(split)
-        chosen = image_framing(position_and_scale(objects, images), images)[["image_id", "object_id"]]
-        return chosen.merge(objects, on=["image_id", "object_id"]).merge(
-            images[["image_id", "width", "height"]], on="image_id"
-        )
+        chosen = objects.iloc[subject_rows(position_and_scale(objects, images), images)].reset_index(drop=True)
+        sizes = images[["width", "height"]].iloc[image_rows(chosen, images)]
+        return chosen.assign(**{name: sizes[name].to_numpy() for name in sizes})
 
     @property
     def skipped_images(self) -> pd.DataFrame:

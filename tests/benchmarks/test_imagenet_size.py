@@ -1,8 +1,11 @@
 """The benchmark at ImageNet's size, tiny: a study that the ordinary commands take as their own."""
 
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bias_toolkit.study.study import Study
@@ -39,3 +42,36 @@ def test_commands_go_on_from_generated_features_and_responses(tmp_path, monkeypa
     assert results.flag_values["n"] == 80
     assert Study(another).results.distances.equals(results.distances)
     assert not Study(another).results.measures.equals(results.measures)
+
+
+def test_what_was_measured_is_not_measured_again(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+    from benchmarks import imagenet_size
+    from benchmarks.growth import Run
+
+    images = pd.DataFrame({"image_id": ["a.jpg"]})
+    study = SimpleNamespace(
+        folder=tmp_path / "study",
+        inputs=SimpleNamespace(splits=("train", "test"), spec=str),
+        results=SimpleNamespace(images=lambda split: images),
+    )
+    ran = []
+
+    def run(*arguments):
+        ran.append(arguments[0])
+        if ran == ["index", "objects", "analyse", "flag"]:
+            raise subprocess.CalledProcessError(1, "flag")
+        return Run(1.4, 2.0, 3.0)
+
+    replaced = {"write_sets": lambda *_: None, "make_study": lambda *_, **__: study, "make_another": lambda *_: None}
+    for name, value in replaced.items() | {"run_command": run, "_seconds": lambda *_: 5.0}.items():
+        monkeypatch.setattr(imagenet_size, name, value)
+    arguments = {"scale": 0.001, "model": "demo", "folder": tmp_path, "out": tmp_path / "table.md"}
+    with pytest.raises(subprocess.CalledProcessError):
+        imagenet_size.main(**arguments)
+    imagenet_size.main(**arguments)
+    assert ran[4:] == ["flag", "report", "report", "explain", "explain", "compare", "objects"]
+    lines = (tmp_path / "table.md").read_text().splitlines()
+    assert "1,281 training and 100 test images of 10 classes, features of 32 values (demo)." in lines
+    assert "| `index` | 1 s | 3 s | 2 MiB | index 5 s, neighbours 5 s |" in lines
+    assert "| all | 14 s | 30 s | 2 MiB at most | |" in lines

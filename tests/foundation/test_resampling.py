@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from bias_toolkit.foundation.resampling import means_of_resamples, percentile_interval, resample_counts
+from bias_toolkit.foundation.intervals import mean_interval
+from bias_toolkit.foundation.resampling import (
+    enough_resamples,
+    means_of_resamples,
+    percentile_interval,
+    resample_counts,
+)
 
 
 def test_every_resample_has_as_many_images():
@@ -38,3 +44,19 @@ def test_a_seed_draws_as_its_generator_does(n):
     expected = means_of_resamples(values, 100, np.random.default_rng(3))
     for _ in range(2):
         np.testing.assert_array_equal(means_of_resamples(values, 100, 3), expected)
+
+
+def test_of_many_images_fewer_resamples_are_drawn():
+    wanted = {0: 2000, 10_000: 2000, 20_000: 1000, 50_000: 400, 10**6: 400}
+    assert {n: enough_resamples(2000, n) for n in wanted} == wanted
+    assert enough_resamples(300, 10**6) == 300
+    for values in (np.zeros(40_000), np.zeros((40_000, 2))):
+        assert means_of_resamples(values, 2000, np.random.default_rng(0)).shape == (500, *values.shape[1:])
+
+
+def test_the_interval_of_many_images_is_that_of_the_normal_law():
+    values = np.random.default_rng(1).exponential(size=100_000)
+    found = mean_interval(values, resamples=2000)
+    half = 1.96 * values.std() / np.sqrt(len(values))
+    # Of 400 resamples, the standard error of an end is 7% of half the width.
+    np.testing.assert_allclose([found.low, found.high], [found.value - half, found.value + half], atol=0.25 * half)

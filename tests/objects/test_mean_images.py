@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from bias_toolkit.foundation.errors import UnreadableImageError
+from bias_toolkit.foundation.resampling import named_generator
 from bias_toolkit.foundation.shards import cut_into_shards
 from bias_toolkit.objects import MeanImages, draw_images, mean_images, means_of_sums, summed_shards
 from bias_toolkit.objects.mean_images import limit_of_class
@@ -147,3 +148,25 @@ def test_images_of_one_class_are_together_so_that_a_shard_has_few_sums():
     drawn = draw_images(*tables(["b", "a"] * 6), most_of_all=2)
     classes = [drawn.rows[image_id][-1] for image_id in drawn.image_ids]
     assert classes == sorted(classes)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_the_drawn_images_are_those_of_the_least_numbers(labelled):
+    rng = np.random.default_rng(3)
+    classes = np.array(["c", "a", None, "", "b"], dtype=object)
+    images, _ = tables(rng.choice(classes, 200) if labelled else [None] * 200)
+    objects = pd.DataFrame({"image_id": images["image_id"].sample(300, replace=True, random_state=0).tolist()})
+    objects["category"] = rng.choice(classes, 300)
+    drawn = draw_images(images, objects, most_of_class=7, most_of_all=31, seed=5)
+    order = dict(zip(images["image_id"], named_generator(5, "mean images").permutation(200), strict=True))
+    source = images.rename(columns={"label": "category"}) if labelled else objects
+    groups = {"": set(images["image_id"])}
+    groups |= {name: set(source["image_id"][source["category"] == name]) for name in "abc"}
+    assert dict(zip(drawn.table["category"], drawn.table["n_available"], strict=True)) == {
+        name: len(members) for name, members in groups.items()
+    }
+    assert list(drawn.table["category"]) == ["", "a", "b", "c"]
+    assert list(drawn.rows) == [image_id for image_id in images["image_id"] if image_id in drawn.rows]
+    for row, members in enumerate(groups.values()):
+        least = sorted(members, key=order.get)[: 7 if row else 31]
+        assert {image_id for image_id, rows in drawn.rows.items() if row in rows} == set(least)

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from bias_toolkit.datasets import BOX_EDGES, OBJECTS
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_table, write_table
-from bias_toolkit.objects import FRAMING, image_framing, log_scale_deviation, object_of_image, position_and_scale
+from bias_toolkit.objects import (
+    FRAMING,
+    image_framing,
+    image_rows,
+    log_scale_deviation,
+    object_of_image,
+    position_and_scale,
+    subject_rows,
+)
 
 NUMBERS = ["cx", "cy", "width_fraction", "height_fraction", "area_fraction", "scale", "aspect", "centre_distance"]
 
@@ -115,6 +123,27 @@ def test_unknown_and_repeated_images_are_refused(make_objects):
         position_and_scale(objects, images.iloc[:1])
     with pytest.raises(InputError, match=r"'0.png' twice"):
         position_and_scale(objects, pd.concat([images, images]))
+
+
+@pytest.mark.parametrize("kinds", [("str", "str"), ("str", object), (object, "str")])
+def test_the_row_of_each_object_is_that_of_its_image(kinds):
+    ids = np.random.default_rng(0).integers(0, 40, (2, 30)).astype(str)
+    images = pd.DataFrame({"image_id": pd.Series(list(dict.fromkeys(ids[0])), dtype=kinds[0])})
+    objects = pd.DataFrame({"image_id": ids[1]}).astype(kinds[1])
+    listed = images["image_id"].tolist()
+    expected = [listed.index(each) if each in listed else -1 for each in ids[1]]
+    assert -1 in expected
+    assert image_rows(objects, images).tolist() == expected
+    assert image_rows(objects, images.iloc[:0]).tolist() == [-1] * 30
+    assert image_rows(objects.iloc[:0], images).tolist() == []
+
+
+def test_subjects_are_rows_of_the_framing(make_framing):
+    boxes = [[0, 0, 9, 9], [0, 0, 30, 30], [0, 0, 5, 5], [0, 0, 20, 20]]
+    framing, images = make_framing(boxes, image_ids=["gone", "b", "a", "b"])
+    images = images[images["image_id"] != "gone"]
+    assert subject_rows(framing, images).tolist() == [1, 2]
+    pd.testing.assert_frame_equal(image_framing(framing, images), framing.iloc[[1, 2]].reset_index(drop=True))
 
 
 def test_image_framing_takes_the_largest_object_of_the_label(make_framing):

@@ -87,7 +87,7 @@ class MemorySettings(dict):
 
     def __getattr__(self, name):
         defaults = {"seed": 0, "bins": 10, "metric": "", "noise_images": 512, "weights": None, "figure_formats": ()}
-        defaults |= {"figures": "all"}
+        defaults |= {"figures": "all", "resamples": 2000}
         return {**defaults, **self}[name]
 
     def to_dict(self):

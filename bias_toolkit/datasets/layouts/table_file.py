@@ -16,7 +16,6 @@ name. A path that leads out of the table's folder is refused; use a symbolic lin
 
 import csv
 import os
-from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -54,20 +53,19 @@ def _read(path: Path, reason: str, images: Path | None = None) -> Dataset:
     folder, place = images or path.parent, partial(_place, f"{path}, {'row' if _is_parquet(path) else 'line'}")
     table, header = _read_parquet(path) if _is_parquet(path) else _read_text(path)
     notes = column_notes(our_columns(str(path), header), header)
-    table["path"], changed = found_paths(table["path"].tolist(), folder)
+    table["path"], changed = found_paths(table["path"], folder)
     image_ids, annotations = annotations_in(
         table, str(path), place, lambda row, text: _image_id(text, folder, place(row)), notes + blanks_note(changed)
     )
     return LAYOUT.dataset(path, reason, image_ids, lambda progress: annotations, folder, annotation_files=[path])
 
 
-def found_paths(paths: Sequence[str | None], folder: Path) -> tuple[list[str | None], list[str]]:
+def found_paths(paths: pd.Series, folder: Path) -> tuple[pd.Series, list[str]]:
     """Paths, without the blanks around them where there is no file of that name, and the paths that were changed."""
     plain, changed = without_blanks(paths)
     # Names may begin with a blank.
     kept = {path for path in changed if "\0" not in path and os.path.exists(folder / path)}
-    pairs = zip(paths, plain, strict=True)
-    return [old if old in kept else new for old, new in pairs], [path for path in changed if path not in kept]
+    return plain.mask(paths.isin(kept), paths) if kept else plain, [path for path in changed if path not in kept]
 
 
 def _read_text(file: Path) -> tuple[pd.DataFrame, list[str]]:

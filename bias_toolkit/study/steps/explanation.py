@@ -95,4 +95,5 @@ def subject_of(job: Job, request: Request) -> Subject:
 
 
 def _training_labels(job: Job) -> dict[str, str]:
-    return job.results.images("train").set_index("image_id")["label"].dropna().to_dict()
+    images = job.results.images("train")[["image_id", "label"]].dropna()
+    return dict(zip(*(images[name].tolist() for name in images), strict=True))

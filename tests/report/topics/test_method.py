@@ -66,3 +66,12 @@ def test_what_the_model_was_trained_on(source, trained_on):
     rows = method_section(contents).blocks[1].rows
     assert ["Trained on the training set", cell] in rows
     assert TOPIC.results(contents)["trained_on"] == trained_on
+
+
+@pytest.mark.parametrize(("changed", "fewest"), [({}, None), ({"n_images": 40_000}, 500), ({"n_labels": 160}, 1250)])
+def test_that_fewer_resamples_were_drawn_is_said(source, changed, fewest):
+    contents = gather(source)
+    train = dataclasses.replace(contents.datasets["train"], **changed)
+    contents = dataclasses.replace(contents, datasets=dict(contents.datasets) | {"train": train})
+    (note,) = (block.note for block in method_section(contents).blocks if block.caption == "Settings")
+    assert note.endswith(f"than these 2,000, from {fewest:,} or more.") if fewest else not note

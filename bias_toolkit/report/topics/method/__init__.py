@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bias_toolkit.foundation.resampling import enough_resamples
 from bias_toolkit.foundation.words import count, seconds
 from bias_toolkit.models.specs import published_training_set
+from bias_toolkit.objects.summary import IMAGES_OF_CATEGORY
 from bias_toolkit.report.page.blocks import Block, Section, TableBlock
 from bias_toolkit.report.source import Source
 from bias_toolkit.report.topic import Topic
@@ -45,6 +47,7 @@ class Method:
     datasets: Mapping[str, DatasetDescription]  # train and test
     model: Mapping[str, Any]  # the entries `SHOWN`; the preprocessing is a sentence
     settings: Mapping[str, Any]
+    resamples: int  # of the settings
     seeds: Mapping[str, int]
     versions: Mapping[str, str]
     label_match: str  # one sentence each for this and the next two
@@ -63,6 +66,7 @@ def gather(source: Source) -> Method:
         datasets=describe_datasets(source),
         model=model | {"preprocessing": _preprocessing_sentence(model["preprocessing"])},
         settings=source.settings.to_dict(),
+        resamples=source.settings.resamples,
         seeds={"every random draw": source.settings.seed},
         versions=source.versions,
         label_match=source.label_record["sentence"],
@@ -127,16 +131,28 @@ def method_section(contents: Method) -> Section:
         TableBlock("Datasets", ["", "Training set", "Test set"], _datasets(contents.datasets), numeric=False),
         TableBlock("Model and index", ["", "Value"], rows, numeric=False),
     ]
-    for caption, header, values in (
-        ("Settings", ["Name", "Value"], contents.settings),
-        ("Seeds", ["Name", "Value"], contents.seeds),
-        ("Versions", ["Name", "Value"], contents.versions),
-        ("Wall time of each step", ["Step", "Time"], times),
+    for caption, header, values, note in (
+        ("Settings", ["Name", "Value"], contents.settings, _fewer_resamples(contents)),
+        ("Seeds", ["Name", "Value"], contents.seeds, ""),
+        ("Versions", ["Name", "Value"], contents.versions, ""),
+        ("Wall time of each step", ["Step", "Time"], times, ""),
     ):
         if values:
             cells = [[str(name), _text(value)] for name, value in values.items()]
-            blocks.append(TableBlock(caption, header, cells, numeric=False))
+            blocks.append(TableBlock(caption, header, cells, numeric=False, note=note))
     return Section("method", "How this was made", blocks)
+
+
+def _fewer_resamples(contents: Method) -> str:
+    """That intervals of many images or categories are from fewer resamples, if some are."""
+    most = max(max(of.n_images, IMAGES_OF_CATEGORY * of.n_labels) for of in contents.datasets.values())
+    fewest = enough_resamples(contents.resamples, most)
+    if fewest == contents.resamples:
+        return ""
+    return (
+        "Intervals of more than 10,000 images, and those of the framing of more than 100 categories, are from fewer "
+        f"resamples than these {contents.resamples:,}, from {fewest:,} or more."
+    )
 
 
 def _text(value: Any) -> str:
