@@ -269,6 +269,16 @@ def test_cells_in_which_nothing_is_seen_are_left_out(bare_source):
     assert "lower" not in map_findings(of_map(bare_source, blind))[-1].evidence
 
 
+def test_beside_the_effect_stands_what_changes_where_the_model_is_right(bare_source):
+    both = pd.concat([CONTRASTS, contrasts(0.05, half=0.01, kind="when right")])
+    found = map_findings(of_map(bare_source, cells(), contrasts=both))[0]
+    assert (
+        "Over the views on which the model is right, P(top-1 change) changes by 5.0 points (4.0 to 6.0), and mean "
+        "absolute change by 0.00500 (−0.00500 to 0.0150)."
+    ) in found.evidence
+    assert "the model is right" not in map_findings(of_map(bare_source, cells()))[0].evidence
+
+
 def test_where_the_model_recognises_nothing_and_where_one_label_cannot_tell(bare_source):
     nowhere = map_findings(of_map(bare_source, cells(recognised=False, among_lowest=False)))
     assert "In no cell was the model found to recognise the objects." in [each.claim for each in nowhere]

@@ -1,6 +1,6 @@
 """Findings of the interventions on position and scale: whether framing itself makes the model unstable."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -78,12 +78,17 @@ def density_rho(row: Mapping[str, Any], held: str = "") -> Estimate:
     return Estimate("rho", label, row["rho"], row["low"], row["high"], int(row["n_images"]), nothing=0.0)
 
 
-def contrast_of(contrasts: pd.DataFrame, surroundings: str, measure: str = HEADLINE) -> Mapping[str, Any] | None:
+def contrast_of(
+    contrasts: pd.DataFrame,
+    surroundings: str,
+    measure: str = HEADLINE,
+    kinds: Sequence[str] = ("recognised", "all"),
+) -> Mapping[str, Any] | None:
     """The row of MAP_CONTRASTS over the recognised cells, or without labels over all; None if there is none."""
     if not len(contrasts):
         return None
     rows = contrasts[contrasts["measure"].eq(measure) & contrasts["surroundings"].eq(surroundings)]
-    rows = rows[rows["kind"].isin(["recognised", "all"])]
+    rows = rows[rows["kind"].isin(kinds)]
     return rows.iloc[0].to_dict() if len(rows) else None
 
 
@@ -140,6 +145,7 @@ def density_effect(framing_map: FramingMap) -> DensityEffect | None:
     steady = not ends.direction and rho is not None and bool(rho.direction)
     effect = DensityEffect(row["surroundings"], rho if steady else ends, steady)
     sentences = [_accuracy(framing_map.contrasts, row["surroundings"])]
+    sentences.append(_when_right(framing_map.contrasts, row["surroundings"]))
     if steady:
         sentences.append(f"{ends.text}.")
     elif rho is not None:
@@ -197,6 +203,19 @@ def _accuracy(contrasts: pd.DataFrame, surroundings: str) -> str:
     if row is None:
         return ""
     return f"Accuracy changes by {in_points(row['difference'])} points ({limits_of_row(row, 'difference', in_points)})."
+
+
+def _when_right(contrasts: pd.DataFrame, surroundings: str) -> str:
+    """How P(top-1 change) and MAC change over the views on which the model is right; empty if that is not known."""
+    change, mac = (contrast_of(contrasts, surroundings, name, ["when right"]) for name in (HEADLINE, "mac"))
+    if change is None or mac is None:
+        return ""
+    points = f"{in_points(change['difference'])} points ({limits_of_row(change, 'difference', in_points)})"
+    absolute = f"{significant(mac['difference'])} ({limits_of_row(mac, 'difference', significant)})"
+    return (
+        f"Over the views on which the model is right, P(top-1 change) changes by {points}, and mean absolute change by "
+        f"{absolute}."
+    )
 
 
 def _by_position(correlations: pd.DataFrame) -> pd.DataFrame:
