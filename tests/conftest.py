@@ -69,6 +69,13 @@ def write_dataset(folder, name, image_ids, boxes=True, labels=True):
     return folder / "images.csv"
 
 
+@pytest.fixture(scope="module")
+def own_ray(tmp_path_factory):
+    """A study joins any cluster that runs on this machine, so only one module has one at a time."""
+    with FileLock(tmp_path_factory.getbasetemp().parent / "ray.lock"):
+        yield
+
+
 @pytest.fixture(scope="session")
 def fast():
     """Settings that make a study quick."""

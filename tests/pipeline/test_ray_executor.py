@@ -16,11 +16,11 @@ from bias_toolkit.pipeline.ray_executor import RayExecutor, patience
 
 ray = pytest.importorskip("ray")
 
-pytestmark = pytest.mark.extras
+pytestmark = [pytest.mark.extras, pytest.mark.usefixtures("own_ray")]
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def cluster(own_ray):
     """Two nodes of one processor each on this machine."""
     from ray.cluster_utils import Cluster
 

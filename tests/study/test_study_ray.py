@@ -12,7 +12,7 @@ from bias_toolkit.pipeline.record import read_record
 
 ray = pytest.importorskip("ray")
 
-pytestmark = pytest.mark.extras
+pytestmark = [pytest.mark.extras, pytest.mark.usefixtures("own_ray")]
 FACTORY = """
 import os
 
@@ -27,7 +27,7 @@ def make():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def ends_with_the_tests():
+def ends_with_the_tests(own_ray):
     """The cluster that the first study starts on this machine ends with the tests."""
     yield
     ray.shutdown()
