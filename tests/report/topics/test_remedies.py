@@ -125,8 +125,8 @@ def test_of_an_arm_the_farthest_images_are_told():
     of_arm = tenths(0.1, 0.3, "augmented")
     (found,) = [each for each in findings(Remedied(table, of_arm)) if "augmentation" in each.claim]
     assert (
-        "On the images farthest from the training set it is 30.0% (95% interval 28.0% to 32.0%), and 20.0% (95% "
-        "interval 15.0% to 25.0%) with the model as it is."
+        "On the images farthest from the training set, P(top-1 change) is 30.0% (95% interval 28.0% to 32.0%), and "
+        "20.0% (95% interval 15.0% to 25.0%) with the model as it is."
     ) in found.evidence
 
 

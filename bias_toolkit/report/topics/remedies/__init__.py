@@ -229,7 +229,10 @@ def _farthest(contents: Remedied, arm: Remedy) -> Iterator[str]:
             estimate_over(row["n"], row["value"], row["value_low"], row["value_high"], percent)
             for row in (rows.iloc[-1], as_it_is.iloc[-1])
         )
-        yield f"On the images farthest from the training set it is {with_it}, and {without} with the model as it is."
+        yield (
+            f"On the images farthest from the training set, {label_of(HEADLINE)} is {with_it}, and {without} with the "
+            "model as it is."
+        )
 
 
 def _far_images(contents: Remedied, best: Remedy) -> Iterator[Finding]:
