@@ -26,7 +26,7 @@ from bias_toolkit.foundation.intervals import (
     paired_difference,
     wide,
 )
-from bias_toolkit.foundation.resampling import CONFIDENCE, means_of_resamples, percentile_interval
+from bias_toolkit.foundation.resampling import CONFIDENCE, enough_resamples, means_of_resamples, percentile_interval
 from bias_toolkit.invariance import HEADLINE, measure_of
 
 LIKE_MARGIN = f"{HEADLINE}_like_margin"
@@ -156,6 +156,8 @@ def at_like_margin(
         if is_paired:
             drawn = np.split(means_of_resamples(np.hstack(cells), resamples, rng), 2, axis=1)
         else:
+            # Of both studies as many, however many images each has.
+            resamples = enough_resamples(resamples, max(map(len, cells)))
             drawn = [len(each) * means_of_resamples(each, resamples, rng) for each in cells]
         fewest = min(map(len, cells))
         confidence = expanded_confidence(fewest) if fewest < FEW_IMAGES else CONFIDENCE

@@ -36,7 +36,8 @@ class Parts(NamedTuple):
 def in_parts(graph: Model, period: int) -> Parts | None:
     """Cut a graph as far behind the image as all maps at the cut move by whole cells for each `period` pixels.
 
-    The graph's first result, the logits, is of the second part. None if there is no such cut.
+    The graph takes an image (1, 3, W, W). Its first result, the logits, is of the second part. None if there is no such
+    cut.
     """
     from openvino import Model, opset13
     from openvino.passes import ConstantFolding, Manager

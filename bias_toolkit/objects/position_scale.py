@@ -78,14 +78,12 @@ def position_and_scale(objects: pd.DataFrame, images: pd.DataFrame) -> pd.DataFr
 
 def image_rows(objects: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
     """The row of `images` that each object belongs to, by image_id, or −1; InputError if `images` names one twice."""
-    if images.empty:
+    if objects.empty or images.empty:
         return np.full(len(objects), -1)
     image_ids = pa.array(images["image_id"], from_pandas=True)
     if pc.count_distinct(image_ids, mode="all").as_py() < len(image_ids):
         twice = images["image_id"][images["image_id"].duplicated()].iloc[0]
         raise InputError(f"The images table names {twice!r} twice; an image takes one row.")
-    if objects.empty:
-        return np.full(0, -1)
     rows = pc.index_in(pa.array(objects["image_id"], from_pandas=True), value_set=image_ids)
     return np.asarray(rows.fill_null(-1), dtype=np.int64)
 

@@ -24,7 +24,7 @@ from bias_toolkit.foundation.choices import (
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.memory import memory_bytes
 
-INTERVAL_RULE = 2
+INTERVAL_RULE = 3
 """The version of `foundation.intervals`, to be raised when it gives other intervals; steps that use it have it in
 their keys."""
 

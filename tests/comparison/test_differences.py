@@ -110,6 +110,19 @@ def test_difference_at_like_margin_by_hand():
     assert np.isnan(at_like_margin(*apart, False, 50, 0)[2])
 
 
+def test_studies_of_many_images_may_have_unlike_numbers_of_them():
+    rng = np.random.default_rng(0)
+
+    def images(n, rate):
+        return pd.DataFrame({"margin": rng.random(n), "p_top1_change": rng.binomial(8, rate, n) / 8})
+
+    _, _, difference, low, high, n = at_like_margin(images(12_000, 0.3), images(20_000, 0.2), False, 2000, 0)
+    half = 1.96 * np.sqrt(0.3 * 0.7 / 8 / 12_000 + 0.2 * 0.8 / 8 / 20_000)
+    assert n == 32_000
+    np.testing.assert_allclose([difference, low, high], [0.1, 0.1 - half, 0.1 + half], atol=half)
+    assert high - low == pytest.approx(2 * half, rel=0.2)
+
+
 def test_no_interval_at_like_margin_if_few_images_change(rates, draw_images):
     rng = np.random.default_rng(3)
     first, second = (draw_images(np.zeros(300), rng) for _ in range(2))
