@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext, suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -164,14 +165,23 @@ class LayerProbe:
 
     @cached_property
     def _runners(self) -> dict[WatchedNetwork, CompiledWatch | WatchedNetwork]:
-        from bias_toolkit.models.watched import CompiledWatch
+        from bias_toolkit.models.precision import full_float32
+        from bias_toolkit.models.watched import CompiledWatch, recorded_watch
 
         runners = {each.watched: each.watched for each in self.conditions}
-        if self._model.chosen_runtime == "openvino":
-            shape = (STEPS + 1, 3, self._model.input_size, self._model.input_size)
+        if self._model.chosen_runtime != "openvino":
+            return runners
+        side = self._model.input_size
+        # A network is compiled and checked while the next one is recorded, which takes one core.
+        with full_float32(), ThreadPoolExecutor(1) as pool:
+            compiled = {}
             for watched in runners:
                 with suppress(InputError):
-                    runners[watched] = CompiledWatch(watched, shape)
+                    graph = recorded_watch(watched, side)
+                    compiled[watched] = pool.submit(CompiledWatch, watched, graph, (STEPS + 1, 3, side, side))
+            for watched, made in compiled.items():
+                with suppress(InputError):
+                    runners[watched] = made.result()
         return runners
 
 

@@ -8,6 +8,8 @@ from torch import Tensor
 
 REACH = 4
 """Standard deviations at which the kernel ends."""
+BAND = 32
+"""Rows of the result in one product of matrices: with all rows in one, most factors are 0."""
 
 
 def blurred_input(images: Tensor, sigma: float) -> Tensor:
@@ -16,8 +18,17 @@ def blurred_input(images: Tensor, sigma: float) -> Tensor:
     A wave of f cycles a pixel keeps the share exp(−2π²σ²f²) of its amplitude. Beyond the border the input is 0, the
     mean colour.
     """
-    down, across = (_convolution(size, sigma).to(images) for size in images.shape[-2:])
-    return down @ images @ across.T
+    return _along(_along(images, sigma).mT, sigma).mT
+
+
+def _along(images: Tensor, sigma: float) -> Tensor:
+    """The images blurred down their columns, `BAND` rows at a time: only rows within reach count."""
+    size, reach = images.shape[-2], math.ceil(REACH * sigma)
+    weights, parts = _convolution(size, sigma).to(images), []
+    for start in range(0, size, BAND):
+        rows, within = slice(start, start + BAND), slice(max(start - reach, 0), start + BAND + reach)
+        parts.append(weights[rows, within] @ images[..., within, :])
+    return torch.cat(parts, dim=-2)
 
 
 @cache

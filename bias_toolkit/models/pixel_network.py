@@ -56,4 +56,5 @@ def per_channel(preprocessing: Preprocessing) -> tuple[Tensor, Tensor]:
 
 def normalised(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """float32 (N, 3, W, W) from uint8 (N, W, W, 3)."""
-    return pixels.permute(0, 3, 1, 2).to(torch.float32).div(255).sub(mean).div(std)
+    # With a channel's pixels in one block, arithmetic with its mean takes a fraction of the time.
+    return pixels.permute(0, 3, 1, 2).contiguous().to(torch.float32).div(255).sub(mean).div(std)

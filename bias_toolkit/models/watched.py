@@ -5,10 +5,10 @@ Both give the same maps but for rounding. On a CPU, OpenVINO takes less than hal
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,6 +21,10 @@ from bias_toolkit.models.graph_parts import MARGIN, Parts, in_parts, write_moved
 from bias_toolkit.models.openvino_runtime import recorded
 from bias_toolkit.models.precision import full_float32
 from bias_toolkit.models.subsampling import Operation, Subsampling, watch_subsampling
+
+if TYPE_CHECKING:
+    from openvino import CompiledModel
+    from openvino import Model as OpenVinoGraph
 
 TOLERANCE = 1e-4
 """Largest difference from torch at which a compiled network counts as equivalent, relative to a map's largest value."""
@@ -76,70 +80,81 @@ class CompiledWatch:
     that surrounds it by at least 1/8 of the side. So the first layers run for `PERIOD` views only, and their maps are
     moved for the others, unless they are not the same then.
 
-    Several threads can call `watch` at a time. One core runs each view by itself: its activations fit the cache better
-    than those of all views.
+    Several threads can call `watch` at a time: each has a network of its own, as threads that share
+    one wait for each other. One core runs each view by itself: its activations fit the cache better than those of all
+    views.
 
-    Raises InputError if OpenVINO cannot be loaded, cannot convert the network, or computes something else than torch.
+    `graph` is of `recorded_watch`. Raises InputError if OpenVINO cannot run it, or computes something else than torch.
     """
 
-    def __init__(self, watched: WatchedNetwork, shape: Sequence[int]) -> None:
-        self._centre, self._shape = watched.centre, tuple(shape)
+    def __init__(self, watched: WatchedNetwork, graph: OpenVinoGraph, shape: Sequence[int]) -> None:
+        self._centre, self._shape, self._order = watched.centre, tuple(shape), list(watched.order)
         try:
-            whole = recorded(watched.eval(), torch.randn(1, *shape[1:], generator=torch.Generator().manual_seed(0)))
-            self._order = list(watched.order)
-            without = whole.clone()
-            for result in without.get_results()[1 + len(self._order) :]:
-                without.remove_result(result)
-            self._of_centre = _compiled(whole)
-            parts = in_parts(without, PERIOD) if PERIOD < shape[0] <= shape[-1] // MARGIN else None
-            if parts is not None:
-                self._of_others = parts._replace(first=_compiled(parts.first), second=_compiled(parts.second))
-            if parts is None or not self._is_like(watched):
-                self._of_others = Parts(None, _compiled(without), [])
-                parts = None
+            parts = in_parts(graph, PERIOD) if PERIOD < shape[0] <= shape[-1] // MARGIN else None
+            self._parts, self._idle = parts or Parts(None, graph, []), []
+            is_like = self._is_like(watched)
+            if parts is not None and not is_like:
+                self._parts, self._idle = Parts(None, graph, []), []
+                is_like = self._is_like(watched)
         except Exception as error:
             raise InputError(f"OpenVINO cannot run the network ({first_line(error)}).") from error
-        if parts is None and not self._is_like(watched):
+        if not is_like:
             raise InputError("OpenVINO computes other maps than torch for this network.")
-        self._own = threading.local()
 
     def watch(self, images: Tensor, see: SeeMaps) -> np.ndarray:
         """Run the network, and then call `see` for each operation. Returns the logits."""
-        logits, *maps = self._run(images)
-        maps = [torch.from_numpy(each) for each in maps]
-        for operation, result, dense in zip(
-            self._order, maps[: len(self._order)], maps[len(self._order) :], strict=True
-        ):
-            see(operation, result, dense.movedim(-1, 1))
-        return logits.copy()
+        with self._run(images) as made:
+            logits, *maps = made
+            maps = [torch.from_numpy(each) for each in maps]
+            of_operations = zip(self._order, maps[: len(self._order)], maps[len(self._order) :], strict=True)
+            for operation, result, dense in of_operations:
+                see(operation, result, dense.movedim(-1, 1))
+            return logits.copy()
 
-    def _run(self, images: Tensor) -> list[np.ndarray]:
-        """The logits, F and u, in arrays that the thread's next call overwrites."""
-        if not hasattr(self._own, "state"):
-            self._own.state = self._prepared()
-        given, made, runs = self._own.state
+    @contextmanager
+    def _run(self, images: Tensor) -> Iterator[list[np.ndarray]]:
+        """The logits, F and u, in arrays that are overwritten after the block."""
+        try:
+            state = self._idle.pop()
+        except IndexError:
+            state = self._prepared()
+        given, made, runs = state
         given[:] = images.numpy()
         for run in runs:
             run()
-        return made
+        yield made
+        self._idle.append(state)
 
     def _prepared(self) -> tuple[np.ndarray, list[np.ndarray], list[Callable[[], None]]]:
         """An array for the input, those of the results, and what has to be called in turn to compute these."""
-        given, n_of_all = np.empty(self._shape, np.float32), 1 + len(self._order)
+        first, second, of_first = self._parts
+        n_of_all, n_results = 1 + len(self._order), 1 + 2 * len(self._order)
+        of_second = [place for place in range(n_results) if place not in of_first]
+        given, shapes = np.empty(self._shape, np.float32), dict(zip(of_second, second.outputs, strict=True))
+        if first is not None:
+            shapes |= zip(of_first, first.outputs[len(second.inputs) :], strict=True)
         made = [
-            np.empty((len(given) if place < n_of_all else 1, *output.shape[1:]), np.float32)
-            for place, output in enumerate(self._of_centre.outputs)
+            np.empty((len(given) if place < n_of_all else 1, *shapes[place].shape[1:]), np.float32)
+            for place in range(n_results)
         ]
-        first, second, of_first = self._of_others
-        of_second = [place for place in range(n_of_all) if place not in of_first]
 
-        def rows(k: int, places: Iterable[int]) -> list[np.ndarray]:
-            return [given[k : k + 1], *(made[place][k : k + 1] for place in places)]
+        def results(k: int, places: list[int]) -> list[np.ndarray]:
+            of_view = [made[place][k : k + 1] for place in places if place < n_of_all]
+            return of_view + [made[place] for place in places if place >= n_of_all and k == self._centre]
 
-        runs = [_request(self._of_centre, *rows(self._centre, range(n_of_all)), *made[n_of_all:])]
-        others = [k for k in range(len(given)) if k != self._centre]
+        def with_and_without_u(graph: OpenVinoGraph, places: list[int]) -> dict[bool, CompiledModel]:
+            without = graph.clone()
+            for result in without.get_results()[len(without.outputs) - sum(place >= n_of_all for place in places) :]:
+                without.remove_result(result)
+            return {True: _compiled(graph), False: _compiled(without)}
+
+        views = [self._centre, *(k for k in range(len(given)) if k != self._centre)]
+        seconds, runs = with_and_without_u(second, of_second), []
         if first is None:
-            return given, made, runs + [_request(second, *rows(k, of_second)) for k in others]
+            for k in views:
+                runs.append(_request(seconds[k == self._centre], given[k : k + 1], *results(k, of_second)))
+            return given, made, runs
+        firsts = with_and_without_u(first, of_first)
         cut, moved = ([np.empty(each.shape, np.float32) for each in second.inputs] for _ in range(2))
         strides = [given.shape[-1] // maps.shape[1] for maps in cut]
 
@@ -147,14 +162,17 @@ class CompiledWatch:
             for maps, stride, to in zip(cut, strides, moved, strict=True):
                 write_moved(maps, (k - source) // stride, to)
             for place in of_first:
-                write_moved(made[place][source], (k - source) // self._order[place - 1].total_stride, made[place][k])
+                if place < n_of_all:
+                    stride = self._order[place - 1].total_stride
+                    write_moved(made[place][source], (k - source) // stride, made[place][k])
 
         for phase in range(PERIOD):
-            source, *rest = [k for k in others if k % PERIOD == phase]
-            runs.append(_request(first, given[source : source + 1], *cut, *rows(source, of_first)[1:]))
-            runs.append(_request(second, *cut, *rows(source, of_second)[1:]))
+            source, *rest = [k for k in views if k % PERIOD == phase]
+            with_u = source == self._centre
+            runs.append(_request(firsts[with_u], given[source : source + 1], *cut, *results(source, of_first)))
+            runs.append(_request(seconds[with_u], *cut, *results(source, of_second)))
             for k in rest:
-                runs += [partial(move, source, k), _request(second, *moved, *rows(k, of_second)[1:])]
+                runs += [partial(move, source, k), _request(seconds[False], *moved, *results(k, of_second))]
         return given, made, runs
 
     def _is_like(self, watched: WatchedNetwork) -> bool:
@@ -168,26 +186,37 @@ class CompiledWatch:
         compared = [watched.centre, n - 2, n - 1]
         with full_float32(), torch.inference_mode():
             expected = [each.numpy() for each in watched(images[compared])]
-        self._own = threading.local()
-        return all(
-            made[: len(of_torch)].shape == of_torch.shape
-            and np.abs(made - of_torch).max() <= TOLERANCE * np.abs(of_torch).max()
-            for made, of_torch in (
-                (each[compared], of_torch) if len(each) > 1 else (each, of_torch[:1])
-                for each, of_torch in zip(self._run(images), expected, strict=True)
+        with self._run(images) as results:
+            return all(
+                made[: len(of_torch)].shape == of_torch.shape
+                and np.abs(made - of_torch).max() <= TOLERANCE * np.abs(of_torch).max()
+                for made, of_torch in (
+                    (each[compared], of_torch) if len(each) > 1 else (each, of_torch[:1])
+                    for each, of_torch in zip(results, expected, strict=True)
+                )
             )
-        )
 
 
-def _compiled(graph: object) -> object:
+def recorded_watch(watched: WatchedNetwork, side: int) -> OpenVinoGraph:
+    """The graph of a network for one view (1, 3, side, side).
+
+    Raises InputError if OpenVINO cannot be loaded, or cannot convert the network.
+    """
+    try:
+        return recorded(watched.eval(), torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0)))
+    except Exception as error:
+        raise InputError(f"OpenVINO cannot convert the network ({first_line(error)}).") from error
+
+
+def _compiled(graph: OpenVinoGraph) -> CompiledModel:
     import openvino
 
-    streams = parallel_images()
-    hints = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams, "INFERENCE_PRECISION_HINT": "f32"}
-    return openvino.Core().compile_model(graph, "CPU", hints)
+    # One core, and any: of several networks, those that are pinned would all run on the same.
+    hints = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False}
+    return openvino.Core().compile_model(graph, "CPU", hints | {"INFERENCE_PRECISION_HINT": "f32"})
 
 
-def _request(compiled: object, *arrays: np.ndarray) -> Callable[[], None]:
+def _request(compiled: CompiledModel, *arrays: np.ndarray) -> Callable[[], None]:
     """Runs a compiled graph from some arrays to others: those of its inputs, and then those of its outputs."""
     from openvino import Tensor as Memory
 

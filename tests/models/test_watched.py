@@ -9,7 +9,7 @@ from torch import nn
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.models.lowpass import low_pass
 from bias_toolkit.models.subsampling import find_subsampling
-from bias_toolkit.models.watched import CompiledWatch, WatchedNetwork
+from bias_toolkit.models.watched import CompiledWatch, WatchedNetwork, recorded_watch
 
 CENTRE = 1
 
@@ -35,6 +35,10 @@ def watched_of(network):
     return WatchedNetwork(network.eval(), find_subsampling(network, 32), CENTRE)
 
 
+def compiled_of(watched, shape):
+    return CompiledWatch(watched, recorded_watch(watched, shape[-1]), shape)
+
+
 def seen(runner, pictures):
     found = {}
     logits = runner.watch(
@@ -50,7 +54,7 @@ def test_both_see_the_same_maps(rebuild):
     network = Small()
     network = low_pass(network, 3, input_size=32) if rebuild else network
     watched = watched_of(network)
-    compiled = CompiledWatch(watched, (3, 3, 32, 32))
+    compiled = compiled_of(watched, (3, 3, 32, 32))
     for seed in (1, 2):
         logits, of_torch = seen(watched, images(seed))
         again, of_openvino = seen(compiled, images(seed))
@@ -78,7 +82,7 @@ class Turning(Small):
 def test_a_network_that_openvino_cannot_follow_is_refused():
     torch.manual_seed(0)
     with pytest.raises(InputError, match="OpenVINO computes other maps"):
-        CompiledWatch(watched_of(Turning()), (3, 3, 32, 32))
+        compiled_of(watched_of(Turning()), (3, 3, 32, 32))
 
 
 class Placed(Small):
@@ -106,8 +110,8 @@ def test_views_that_take_over_the_first_maps_are_those_of_torch(network, rebuild
     network = network()
     network = low_pass(network, 3, input_size=96) if rebuild else network
     watched = WatchedNetwork(network.eval(), find_subsampling(network, 96), 4)
-    compiled = CompiledWatch(watched, (9, 3, 96, 96))
-    assert (compiled._of_others.first is None) == isinstance(network, Placed)
+    compiled = compiled_of(watched, (9, 3, 96, 96))
+    assert (compiled._parts.first is None) == isinstance(network, Placed)
     for seed in (1, 2):
         logits, of_torch = seen(watched, moving_views(seed=seed))
         again, of_openvino = seen(compiled, moving_views(seed=seed))
