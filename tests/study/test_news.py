@@ -19,9 +19,9 @@ def told():
 
 
 @pytest.fixture
-def some(photographs, tmp_path):
+def some(few, tmp_path):
     """A copy of the test set in which one image is cut off and two are empty."""
-    data = shutil.copytree(photographs["test"].parent, tmp_path / "test")
+    data = shutil.copytree(few["test"].parent, tmp_path / "test")
     images = sorted(data.glob("*.png"))
     images[0].write_bytes(images[0].read_bytes()[:20])
     for image in images[1:3]:
@@ -29,14 +29,14 @@ def some(photographs, tmp_path):
     return data / "images.csv"
 
 
-def test_both_sets_what_was_left_out_and_the_labels_come_before_features(photographs, some, fast, tmp_path, told):
+def test_both_sets_what_was_left_out_and_the_labels_come_before_features(few, some, fast, tmp_path, told):
     steps = []
 
     def tell(sentences):
         told.append(sentences)
         steps.extend(study.computed)
 
-    study = Study(tmp_path / "study", photographs["train"], some, "demo", when_read=tell, **fast)
+    study = Study(tmp_path / "study", few["train"], some, "demo", when_read=tell, **fast)
     study.embed()
     assert steps == ["images/train", "images/test"]
     ((train, test, left_out, labels, training, time),) = told
@@ -51,8 +51,8 @@ def test_both_sets_what_was_left_out_and_the_labels_come_before_features(photogr
     assert time == "This will take about half a minute."
 
 
-def test_settings_that_a_newly_named_input_loses_are_told(photographs, fast, tmp_path, told):
-    sets = photographs["train"], photographs["test"]
+def test_settings_that_a_newly_named_input_loses_are_told(few, fast, tmp_path, told):
+    sets = few["train"], few["test"]
     Study(tmp_path / "study", *sets, "demo", feature="4", trained_on="other", **fast).embed()
 
     def tell(sentences):
@@ -83,11 +83,11 @@ def test_durations_are_round(seconds, said):
     assert duration._rounded(seconds) == said
 
 
-def test_duration_is_of_the_work_that_is_missing(photographs, fast, tmp_path, monkeypatch):
+def test_duration_is_of_the_work_that_is_missing(few, fast, tmp_path, monkeypatch):
     """With a clock on which every image takes a minute, whatever the work."""
     clock = itertools.count(step=60 * duration.TRIED)
     monkeypatch.setattr(duration.time, "monotonic", lambda: next(clock))
-    study = Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", **fast).read_images()
+    study = Study(tmp_path / "study", few["train"], few["test"], "demo", **fast).read_images()
 
     def said(*wanted):
         plan = study._workshop.plan
@@ -110,15 +110,15 @@ def test_nothing_is_said_where_nothing_has_to_be_done(finished, told):
     assert told == []
 
 
-def test_without_a_model_nothing_is_said_of_it(photographs, fast, tmp_path, told):
+def test_without_a_model_nothing_is_said_of_it(few, fast, tmp_path, told):
     of_objects = {name: value for name, value in fast.items() if name != "runtime"}
-    study = Study(tmp_path / "study", photographs["train"], photographs["test"], when_read=told.append, **of_objects)
+    study = Study(tmp_path / "study", few["train"], few["test"], when_read=told.append, **of_objects)
     study.measure_objects()
     ((train, test),) = told
     assert (train[:8], test[:4]) == ("Training", "Test")
 
 
-def test_what_the_readers_note_is_told_kept_and_restored(photographs, fast, tmp_path, told, monkeypatch):
+def test_what_the_readers_note_is_told_kept_and_restored(few, fast, tmp_path, told, monkeypatch):
     from bias_toolkit.datasets import Note, annotation_table
 
     notes = [Note("1 column was passed over (such as 'x')."), Note("1 box may be wrong (of a.png).", warns=True)]
@@ -127,22 +127,22 @@ def test_what_the_readers_note_is_told_kept_and_restored(photographs, fast, tmp_
         annotation_table, "Annotations", lambda *args, **others: made(*args, **others | {"notes": notes})
     )
     of_objects = {name: value for name, value in fast.items() if name != "runtime"}
-    sets = photographs["train"], photographs["test"]
+    sets = few["train"], few["test"]
     Study(tmp_path / "study", *sets, when_read=told.append, **of_objects).measure_objects()
     assert told[0][2:] == [f"{name} set: {note.text}" for note in reversed(notes) for name in ("Training", "Test")]
     assert Study(tmp_path / "study").results.tables("test").notes == notes
 
 
-def test_labels_that_match_nothing_name_the_option(photographs, fast, tmp_path, told):
-    table = photographs["test"].read_text().replace(",", ",zoo ", 1)
+def test_labels_that_match_nothing_name_the_option(few, fast, tmp_path, told):
+    table = few["test"].read_text().replace(",", ",zoo ", 1)
     lines = table.splitlines()
     header = lines[0].replace("zoo ", "")
     at = header.split(",").index("label")
     rows = [line.split(",") for line in lines[1:]]
-    data = shutil.copytree(photographs["test"].parent, tmp_path / "zoo")
+    data = shutil.copytree(few["test"].parent, tmp_path / "zoo")
     marked = [",".join([*row[:at], f"animal {row[at]}", *row[at + 1 :]]) for row in rows]
     (data / "images.csv").write_text("\n".join([header, *marked]))
-    study = Study(tmp_path / "study", photographs["train"], data / "images.csv", "demo", when_read=told.append, **fast)
+    study = Study(tmp_path / "study", few["train"], data / "images.csv", "demo", when_read=told.append, **fast)
     study.embed()
     assert "None of 10 labels matched the model's classes" in told[0][2]
     assert "give a file with the class of each label, with --label-map." in told[0][2]
@@ -165,12 +165,12 @@ class Dropping(nn.Module):
         return self.network(nn.functional.dropout(images, 0.2))
 
 
-def test_a_model_that_is_not_deterministic_is_refused_before_features(photographs, fast, tmp_path):
+def test_a_model_that_is_not_deterministic_is_refused_before_features(few, fast, tmp_path):
     plain = load_model("demo", runtime="torch")
     study = Study(
         tmp_path / "study",
-        photographs["train"],
-        photographs["test"],
+        few["train"],
+        few["test"],
         plain.with_module(Dropping(plain.module), "dropping"),
         **fast,
     )
@@ -187,7 +187,7 @@ def test_a_finished_study_does_not_try_its_model(finished, monkeypatch):
     assert Study(finished.folder).analyse().computed == []
 
 
-def test_bars_say_the_step_of_how_many_and_the_set(photographs, fast, tmp_path):
+def test_bars_say_the_step_of_how_many_and_the_set(few, fast, tmp_path):
     from contextlib import contextmanager
 
     bars = []
@@ -197,7 +197,7 @@ def test_bars_say_the_step_of_how_many_and_the_set(photographs, fast, tmp_path):
         bars.append((description, total))
         yield lambda count, note="": None
 
-    Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", **fast).sweep(progress)
+    Study(tmp_path / "study", few["train"], few["test"], "demo", **fast).sweep(progress)
     assert ("Reading image headers, train", 60) in bars
     assert ("Opening the model", None) in bars
     assert ("1/3 Sweep crop-1-diagonal", 70) in bars
@@ -216,7 +216,7 @@ class Told(Exception):
 
 
 @pytest.fixture
-def said_of_training(photographs, fast, tmp_path):
+def said_of_training(few, fast, tmp_path):
     """A function that gives the last sentences before a training on changed tables, in which nothing is computed."""
 
     def said(model, count, train_images=None, **changes):
@@ -225,8 +225,8 @@ def said_of_training(photographs, fast, tmp_path):
 
         tables = {}
         for split in ("train", "test"):
-            table = pd.read_csv(photographs[split])
-            tables[split] = photographs[split].with_name(f"{tmp_path.name}.csv")
+            table = pd.read_csv(few[split])
+            tables[split] = few[split].with_name(f"{tmp_path.name}.csv")
             changes.get(split, lambda each: each)(table).to_csv(tables[split], index=False)
         options = fast | {"train_epochs": 1, "remedy_images": 4, "train_images": train_images}
         study = Study(tmp_path / "study", *tables.values(), model, when_read=tell, **options)
@@ -265,8 +265,8 @@ def test_labels_that_the_training_cannot_teach_are_named(said_of_training):
     assert missing == "The training cannot teach 1 label (3), as no training image of it can be read."
 
 
-def test_labels_that_are_not_among_the_drawn_images_are_named(said_of_training, photographs):
-    labels = pd.read_csv(photographs["train"])["label"].astype(str)
+def test_labels_that_are_not_among_the_drawn_images_are_named(said_of_training, few):
+    labels = pd.read_csv(few["train"])["label"].astype(str)
     drawn = labels.iloc[np.random.default_rng(0).permutation(len(labels))[:5]]
     missing = sorted(set(labels) - set(drawn))
     (sentence,) = said_of_training("demo", 1, train_images=5)

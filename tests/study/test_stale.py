@@ -89,7 +89,7 @@ READ = [
     ({"size_images": 2}, lambda study: study.size_curve, "sizes"),
     ({"size_images": 2}, lambda study: study.size_measures, "sizes"),
     ({"layer_images": 2}, lambda study: study.layers, "layers"),
-    ({"remedy_images": 2}, lambda study: study.remedy_effects, "remedies"),
+    ({"remedy_images": 3}, lambda study: study.remedy_effects, "remedies"),
     ({"train_epochs": 2}, lambda study: study.remedied, "remedies"),
     ({"metric": "cosine"}, lambda study: study.reach, "remedies"),
     ({"share_flagged": 0.3}, lambda study: study.flag_evaluation, "flag"),
@@ -308,12 +308,13 @@ def declared(name, before, after, explained):
     return {each for each, tasks in tasks_of(after, explained).items() if any(map(depends, tasks))}
 
 
-def test_a_file_of_labels_or_weights_that_was_changed_is_another(copy_of_complete, others):
+def test_a_file_of_labels_or_weights_that_was_changed_is_another(small, others, tmp_path):
     """Where something is computed, files are looked at, and not only their names."""
-    study = Study(copy_of_complete, label_map=others["label_map"]).sweep()
+    folder = shutil.copytree(small.folder, tmp_path / "study")
+    study = Study(folder, label_map=others["label_map"]).sweep()
     assert len(study.label_record["indices"]) == 1
     others["label_map"].write_text(json.dumps({"0": "1", "1": "2"}))
-    assert len(Study(copy_of_complete).sweep().label_record["indices"]) == 2
+    assert len(Study(folder).sweep().label_record["indices"]) == 2
     others["label_map"].write_text(json.dumps({"0": "1"}))
 
 
@@ -327,13 +328,13 @@ def test_wall_times_and_skipped_images_are_of_what_the_study_is_now(copy_of_comp
     assert not swept & set(Study(copy_of_complete, model=OTHER_MODEL).seconds)
 
 
-def test_images_that_another_test_set_left_out_are_not_listed(photographs, fast, tmp_path):
-    folder = shutil.copytree(photographs["test"].parent, tmp_path / "test")
+def test_images_that_another_test_set_left_out_are_not_listed(few, fast, tmp_path):
+    folder = shutil.copytree(few["test"].parent, tmp_path / "test")
     damaged = sorted(folder.glob("*.png"))[0]
     damaged.write_bytes(b"")
-    study = Study(tmp_path / "study", photographs["train"], folder / "images.csv", "demo", **fast).read_images()
+    study = Study(tmp_path / "study", few["train"], folder / "images.csv", "demo", **fast).read_images()
     assert study.skipped_images["image_id"].tolist() == [damaged.name]
-    assert Study(study.folder, test=photographs["test"]).skipped_images.empty
+    assert Study(study.folder, test=few["test"]).skipped_images.empty
 
 
 def test_every_step_that_gives_intervals_has_their_rule_in_its_key():

@@ -184,7 +184,7 @@ def brute_force(training, queries, k, own, allowed):
     return distances.astype(np.float32), rows.astype(np.int64)
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_blocks_ties_and_groups_agree_with_every_pair(tmp_path, monkeypatch, data):
     """Few distinct vectors, so that ties and duplicates lie on both sides of nearly every border."""
