@@ -40,13 +40,13 @@ def test_both_sets_what_was_left_out_and_the_labels_come_before_features(few, so
     study.embed()
     assert steps == ["images/train", "images/test"]
     ((train, test, left_out, labels, training, time),) = told
-    assert train == "Training set: 60 images, 10 labels, 60 boxes, read as table (a csv file)."
-    assert test.startswith("Test set: 67 images, 10 labels, 67 boxes, read as table")
+    assert train == "Training set: 24 images, 9 labels, 24 boxes, read as table (a csv file)."
+    assert test.startswith("Test set: 17 images, 9 labels, 17 boxes, read as table")
     assert left_out == (
         "3 images of the test set are left out: the file is empty (2: 00001.png.png, …); the file is cut off "
         "(1: 00000.png.png); see skipped.csv."
     )
-    assert labels == "10 of 10 labels matched the model's classes by class name."
+    assert labels == "9 of 9 labels matched the model's classes by class name."
     assert training.startswith("Whether the model was trained on the training set is not known")
     assert time == "This will take about half a minute."
 
@@ -94,15 +94,15 @@ def test_duration_is_of_the_work_that_is_missing(few, fast, tmp_path, monkeypatc
         tasks = [plan.task(step, member) for step in wanted for member in step.members(study.inputs)]
         return duration.duration_sentence(study._workshop, tasks)
 
-    assert said(steps.features) == f"This will take about {round((60 + 70) / 60)} hours."
+    assert said(steps.features) == f"This will take about {24 + 20} minutes."
     assert said(steps.noise) is None
     assert said(steps.layer_analysis) is None
     study.embed()
     assert said(steps.features) is None
-    assert said(steps.measures) == "This will take about 70 minutes."
+    assert said(steps.measures) == "This will take about 20 minutes."
     precise = Study(study.folder, precision=0.1)
     study = precise.read_images()
-    assert said(steps.measures) == "This will take about 70 minutes, or less, as sweeps stop at --precision."
+    assert said(steps.measures) == "This will take about 20 minutes, or less, as sweeps stop at --precision."
 
 
 def test_nothing_is_said_where_nothing_has_to_be_done(finished, told):
@@ -144,7 +144,7 @@ def test_labels_that_match_nothing_name_the_option(few, fast, tmp_path, told):
     (data / "images.csv").write_text("\n".join([header, *marked]))
     study = Study(tmp_path / "study", few["train"], data / "images.csv", "demo", when_read=told.append, **fast)
     study.embed()
-    assert "None of 10 labels matched the model's classes" in told[0][2]
+    assert "None of 9 labels matched the model's classes" in told[0][2]
     assert "give a file with the class of each label, with --label-map." in told[0][2]
 
 
@@ -198,14 +198,14 @@ def test_bars_say_the_step_of_how_many_and_the_set(few, fast, tmp_path):
         yield lambda count, note="": None
 
     Study(tmp_path / "study", few["train"], few["test"], "demo", **fast).sweep(progress)
-    assert ("Reading image headers, train", 60) in bars
+    assert ("Reading image headers, train", 24) in bars
     assert ("Opening the model", None) in bars
-    assert ("1/3 Sweep crop-1-diagonal", 70) in bars
+    assert ("1/3 Sweep crop-1-diagonal", 20) in bars
     assert ("2/3 Measures", None) in bars
     assert ("3/3 Noise floor", 16) in bars
     Study(tmp_path / "study").embed(progress)
-    assert ("1/2 Features, train", 60) in bars
-    assert ("2/2 Features, test", 70) in bars
+    assert ("1/2 Features, train", 24) in bars
+    assert ("2/2 Features, test", 20) in bars
     # Opening and trying the model is no part of a bar's time.
     shown = [description for description, total in bars]
     assert shown.index("Trying the model") < shown.index("1/3 Sweep crop-1-diagonal")
@@ -216,7 +216,7 @@ class Told(Exception):
 
 
 @pytest.fixture
-def said_of_training(few, fast, tmp_path):
+def said_of_training(photographs, fast, tmp_path):
     """A function that gives the last sentences before a training on changed tables, in which nothing is computed."""
 
     def said(model, count, train_images=None, **changes):
@@ -225,8 +225,8 @@ def said_of_training(few, fast, tmp_path):
 
         tables = {}
         for split in ("train", "test"):
-            table = pd.read_csv(few[split])
-            tables[split] = few[split].with_name(f"{tmp_path.name}.csv")
+            table = pd.read_csv(photographs[split])
+            tables[split] = photographs[split].with_name(f"{tmp_path.name}.csv")
             changes.get(split, lambda each: each)(table).to_csv(tables[split], index=False)
         options = fast | {"train_epochs": 1, "remedy_images": 4, "train_images": train_images}
         study = Study(tmp_path / "study", *tables.values(), model, when_read=tell, **options)
@@ -265,8 +265,8 @@ def test_labels_that_the_training_cannot_teach_are_named(said_of_training):
     assert missing == "The training cannot teach 1 label (3), as no training image of it can be read."
 
 
-def test_labels_that_are_not_among_the_drawn_images_are_named(said_of_training, few):
-    labels = pd.read_csv(few["train"])["label"].astype(str)
+def test_labels_that_are_not_among_the_drawn_images_are_named(said_of_training, photographs):
+    labels = pd.read_csv(photographs["train"])["label"].astype(str)
     drawn = labels.iloc[np.random.default_rng(0).permutation(len(labels))[:5]]
     missing = sorted(set(labels) - set(drawn))
     (sentence,) = said_of_training("demo", 1, train_images=5)

@@ -12,20 +12,20 @@ from bias_toolkit.datasets.imagenet_x import FACTORS
 from bias_toolkit.pipeline.record import read_record, write_record
 from bias_toolkit_cli.main import main
 
-UNSTABLE = 6
+UNSTABLE = 20
 
 
 @pytest.fixture
-def annotated(small, few, tmp_path):
-    """The small study's test images under ImageNet's names; the unstable ones are annotated as seen in part only."""
-    table = pd.read_csv(few["test"])
+def annotated(finished, photographs, tmp_path):
+    """The finished study's test images under ImageNet's names; the unstable ones are annotated as seen in part only."""
+    table = pd.read_csv(photographs["test"])
     names = {path: f"ILSVRC2012_val_{number:08}.png" for number, path in enumerate(table["path"])}
     folder = tmp_path / "val"
     folder.mkdir()
     for path, name in names.items():
-        (folder / name).hardlink_to(few["test"].parent / path)
+        (folder / name).hardlink_to(photographs["test"].parent / path)
     table.assign(path=table["path"].map(names)).to_csv(folder / "images.csv", index=False)
-    per_image = small.results.per_image.sort_values(["p_top1_change", "image_id"])
+    per_image = finished.results.per_image.sort_values(["p_top1_change", "image_id"])
     unstable = set(per_image["image_id"].tail(UNSTABLE))
     file = tmp_path / "imagenet_x_val_multi_factor.jsonl"
     with open(file, "w", encoding="utf-8") as lines:
@@ -35,13 +35,13 @@ def annotated(small, few, tmp_path):
     return folder / "images.csv", file, per_image
 
 
-def test_a_known_factor(annotated, small, tmp_path, capsys):
+def test_a_known_factor(annotated, finished, tmp_path, capsys):
     test, file, per_image = annotated
-    folder = shutil.copytree(small.folder, tmp_path / "study")
+    folder = shutil.copytree(finished.folder, tmp_path / "study")
     study = Study(folder, test=test, imagenet_x=file).analyse()
     values = per_image["p_top1_change"].to_numpy(float)
     (row,) = study.analysis.factors.query("measure == 'p_top1_change'").itertuples()
-    assert (row.factor, row.n_with, row.n_without) == ("partial_view", UNSTABLE, 20 - UNSTABLE)
+    assert (row.factor, row.n_with, row.n_without) == ("partial_view", UNSTABLE, 70 - UNSTABLE)
     assert row.value == pytest.approx(values[-UNSTABLE:].mean())
     assert row.difference == pytest.approx(values[-UNSTABLE:].mean() - values[:-UNSTABLE].mean())
     assert row.p_value == pytest.approx(1 / 101)
