@@ -582,7 +582,7 @@ def test_a_forged_array(attacked, complete, call, name, edits):
         (attacked.folder / "neighbours" / "step.json").write_text("")
         ARRAYS[edit](path)
         forge(path)
-        call("index {study}")
+        assert refusal(Study(attacked.folder).build_index), edit
         shutil.rmtree(path.parent)
         shutil.copytree(complete.folder / Path(name).parent, path.parent)
 

@@ -17,7 +17,7 @@ GRID = {"map_positions": (0.35, 0.5), "map_scales": (0.36, 0.48, 0.64)}
 SMALL = GRID | {"map_images": 10, "size_images": 6, "map_surroundings": ("mean", "real")}
 
 
-SMALLEST = {"map_positions": (0.5,), "map_scales": (0.48,), "map_images": 10, "size_images": 3}
+SMALLEST = {"map_positions": (0.5,), "map_scales": (0.48,), "map_images": 10, "map_surroundings": ("mean",)}
 
 
 @pytest.fixture(scope="module")
