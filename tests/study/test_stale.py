@@ -38,6 +38,14 @@ def others(complete, tmp_path_factory):
     }
 
 
+@pytest.fixture(scope="module")
+def present(complete):
+    """The complete study, opened once: all its results can be read."""
+    study = Study(complete.folder)
+    assert all(current(study, complete.explained).values())
+    return study
+
+
 def _table(images, file):
     """A table elsewhere of the images in a folder."""
     names = [image.relative_to(images).as_posix() for image in sorted(images.rglob("*.*")) if image.suffix != ".txt"]
@@ -116,8 +124,10 @@ READ = [
 @pytest.mark.parametrize(
     ("changes", "read", "command"), READ, ids=[f"{'-'.join(each[0])}-{place}" for place, each in enumerate(READ)]
 )
-def test_a_stale_result_is_refused_with_the_command_that_makes_it_anew(complete, others, changes, read, command):
-    read(Study(complete.folder))
+def test_a_stale_result_is_refused_with_the_command_that_makes_it_anew(
+    complete, present, others, changes, read, command
+):
+    read(present)
     with pytest.raises(InputError, match=f"`bias-toolkit {command}`"):
         read(opened(complete.folder, others, changes))
 
@@ -236,14 +246,13 @@ def test_the_table_has_every_setting_and_input():
 
 
 @pytest.mark.parametrize("name", STALE)
-def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(complete, others, name):
+def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(complete, present, others, name):
     """By hand, by the steps' declarations, and by what can be read, the same results are stale."""
     changes, expected = STALE[name]
-    before, after = Study(complete.folder), opened(complete.folder, others, changes)
+    after = opened(complete.folder, others, changes)
     found = {each for each, is_current in current(after, complete.explained).items() if not is_current}
     assert found == expected
-    assert all(current(before, complete.explained).values())
-    assert declared(name, before, after, complete.explained) == expected
+    assert declared(name, present, after, complete.explained) == expected
     with pytest.raises(InputError, match="`bias-toolkit report`"):
         after.findings()
 
