@@ -135,7 +135,7 @@ def pages_without_figures(no_figures):
 
 @pytest.fixture(scope="session")
 def two_folds():
-    """A context in which the regression has 2 folds and 10 rounds of boosting, and a jackknife 5 groups.
+    """A context in which the regression and the two-sample test have 2 folds, boosting 10 rounds, a jackknife 5 groups.
 
     Else they take longer than the rest.
     """
@@ -145,6 +145,7 @@ def two_folds():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("bias_toolkit.analysis.ceiling.FOLDS", 2)
             patch.setattr("bias_toolkit.analysis.ceiling.BOOSTING_ROUNDS", 10)
+            patch.setattr("bias_toolkit.objects.two_sample.FOLDS", 2)
             patch.setattr("bias_toolkit.objects.two_sample.GROUPS", 5)
             yield
 

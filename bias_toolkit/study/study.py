@@ -409,6 +409,7 @@ class Study:
         """
         with self._one_run(progress) as shown:
             # Refuse an invalid request before anything is computed for it.
+            self._refuse_early([steps.explanation])
             self._do([steps.images], shown)
             request = request_for(self.inputs, self.results, image, box, label)
             self.analyse(shown)
@@ -423,6 +424,7 @@ class Study:
         if n < 1:
             raise InputError(f"--worst is {n}, but must be at least 1.")
         with self._one_run(progress) as shown:
+            self._refuse_early([steps.explanation])
             self.analyse(shown)
             explanations = self._explain(worst_requests(self.results, n), shown)
             self.write_report(shown)

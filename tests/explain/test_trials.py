@@ -112,6 +112,10 @@ def assert_is(after, model, pictures, right):
     assert (after.p_top1_change.low, after.p_top1_change.high) == pytest.approx(expected[1:3])
 
 
+# What does not differ from image to image is looked at in one.
+first_case = pytest.mark.parametrize("case", [0], indirect=True)
+
+
 def lines_of(explanation, cause):
     return [line for line in explanation.lines if line.cause == cause]
 
@@ -168,6 +172,7 @@ def test_content(finished, context, case):
     assert len(set((draw_trials(0).content * 3).astype(int))) == 3
 
 
+@first_case
 def test_undersampling(finished, case):
     subject, explanation, picture = case
     model = finished.model.with_module(low_pass(finished.model.module, 3, input_size=64), "low-passed")
@@ -176,6 +181,7 @@ def test_undersampling(finished, case):
     assert line.made_up == 0
 
 
+@first_case
 def test_fine_detail(finished, case):
     subject, explanation, picture = case
     lines = {line.intervention[-9:]: line for line in lines_of(explanation, "fine_detail")}
@@ -186,7 +192,7 @@ def test_fine_detail(finished, case):
         assert line.verdict != Verdict.ENLARGED
 
 
-@pytest.mark.parametrize(("side", "is_enlarged"), [(74, False), (73, True), (40, True), (148, False)])
+@pytest.mark.parametrize(("side", "is_enlarged"), [(74, False), (73, True), (148, False)])
 def test_an_enlarged_image_has_no_fine_detail(finished, context, tmp_path, monkeypatch, side, is_enlarged):
     """The model sees 74 × 74 pixels of the image, of which the window is 64 × 64."""
     image_id = finished.results.per_image.sort_values("p_top1_change")["image_id"].iloc[-1]
@@ -212,6 +218,7 @@ def test_framing_needs_ten_training_objects(finished, context, tmp_path, objects
     assert explanation.framing_reason == ("" if is_compared else reason)
 
 
+@first_case
 def test_the_answer_has_the_class_of_the_picture_that_is_shown(finished, case):
     """The centre view's class is that of the saved picture, shown to the model again."""
     _, explanation, picture = case
@@ -227,6 +234,7 @@ def test_the_answer_has_the_class_of_the_picture_that_is_shown(finished, case):
     assert over.probability == pytest.approx(around.mean(axis=0).max(), abs=1e-5)
 
 
+@first_case
 def test_controls(finished, case):
     """The trials without an intervention; a fall is from them, and the image as it is has no interval."""
     subject, explanation, picture = case
@@ -255,6 +263,7 @@ def test_draws_are_of_one_seed():
     assert set(np.concatenate([draws.step for draws in many])) == set(range(8))
 
 
+@first_case
 def test_remedies(finished, case):
     """The prediction at each shift is the mean over the shifts around it."""
     _, explanation, picture = case
@@ -283,6 +292,7 @@ def test_remedies(finished, case):
         assert remedy.after.centre_view.probability == pytest.approx(means[0, 0].max(), abs=1e-5)
 
 
+@first_case
 def test_map_and_pairs_of_views(finished, case):
     _, explanation, picture = case
     reference = explanation.shift_map.reference
@@ -312,6 +322,7 @@ def test_standings_count_the_images_that_are_below(finished, context):
     assert (standing.value, standing.percentile) == (0.25, (others < 0.25).mean())
 
 
+@first_case
 def test_unstable_from_is_where_causes_are_looked_for(context, case, tmp_path, monkeypatch):
     subject, explanation, _ = case
     changes = explanation.before.p_top1_change.value

@@ -46,7 +46,7 @@ def test_the_false_discovery_rate_holds():
 FAMILIES = st.lists(st.tuples(st.floats(-1, 1), st.floats(0.01, 0.6), st.floats(0.01, 0.6)), min_size=1, max_size=15)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=50)
 @given(FAMILIES, st.integers(5, 500))
 def test_found_is_what_benjamini_and_hochberg_find(family, n):
     value, below, above = np.array(family).T

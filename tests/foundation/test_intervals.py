@@ -78,7 +78,7 @@ def test_holds_the_share_among_objects_that_are_alike_in_an_image(share):
 VALUES = st.lists(st.integers(0, 8).map(lambda changed: changed / 8), min_size=5, max_size=60)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=25)
 @given(VALUES)
 def test_an_interval_has_a_width_and_stays_in_the_range(values):
     mean = mean_interval(values, 100, limits=SHARE)
@@ -86,7 +86,7 @@ def test_an_interval_has_a_width_and_stays_in_the_range(values):
     assert mean.low <= mean.value <= mean.high
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=25)
 @given(st.integers(0, 60), st.integers(5, 60), st.floats(0.5, 0.999))
 def test_the_bound_of_a_share_holds_that_of_clopper_and_pearson(count, n, confidence):
     count = min(count, n)

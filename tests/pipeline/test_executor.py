@@ -44,14 +44,14 @@ class Pickling(Elsewhere):
 
 
 class Spawned(Elsewhere):
-    """An executor that has every second shard done by either of two other processes."""
+    """An executor that has another process do every second shard, and then the others."""
 
     def __init__(self):
         self.pids = set()
 
     def shards(self, job, advance):
         parts = [replace(job, numbers=job.numbers[start::2]) for start in range(2)]
-        with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             for pid, _, count in pool.map(work_elsewhere, map(pickle.dumps, parts)):
                 self.pids.add(pid)
                 advance(count)

@@ -19,7 +19,7 @@ SMALL = {
     "map_surroundings": ("mean", "real"),
     "size_images": 3,
     "layer_images": 4,
-    "remedy_images": 4,
+    "remedy_images": 2,
     "train_epochs": 1,
     "neighbours": 3,
     # How much memory is free stands in a sentence on the index.

@@ -18,8 +18,8 @@ from bias_toolkit.study.duration import TRIED
 from bias_toolkit.study.first_answer import first_answer_in
 from bias_toolkit_cli.main import main
 
-TRAIN, TEST = 24, 20
-SAID = "first answer from 20 of 70 test images and 24 of 60 training images"
+TRAIN, TEST = 12, 10
+SAID = "first answer from 10 of 20 test images and 12 of 24 training images"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,8 +48,8 @@ def read(monkeypatch):
 
 
 @pytest.fixture
-def study(photographs, fast, tmp_path):
-    return Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", **fast)
+def study(few, fast, tmp_path):
+    return Study(tmp_path / "study", few["train"], few["test"], "demo", **fast)
 
 
 @pytest.fixture
@@ -67,12 +67,12 @@ def reported(folder, *more):
 
 
 @pytest.fixture(scope="module")
-def answered(photographs, fast, small_samples, tmp_path_factory):
+def answered(few, fast, small_samples, tmp_path_factory):
     """A study after its first answer, and then its full report: what both printed, the files after the first, and the
     images that the second read. Tests must not change it."""
     folder = tmp_path_factory.mktemp("answered") / "study"
     options = [f"--{name.replace('_', '-')}={value}" for name, value in fast.items()]
-    inputs = [f"--train={photographs['train']}", f"--test={photographs['test']}", "--model=demo"]
+    inputs = [f"--train={few['train']}", f"--test={few['test']}", "--model=demo"]
     first = reported(folder, "--quick", *inputs, *options)
     names = {path.name for path in folder.iterdir()}
     with pytest.MonkeyPatch.context() as patch:
@@ -81,18 +81,18 @@ def answered(photographs, fast, small_samples, tmp_path_factory):
     return SimpleNamespace(study=Study(folder), folder=folder, first=first, names=names, full=full, read=read)
 
 
-def test_full_study_takes_the_rows_over_and_equals_one_without_a_first_answer(answered, finished, tables):
+def test_full_study_takes_the_rows_over_and_equals_one_without_a_first_answer(answered, small, tables):
     first, study = Study(answered.folder / "quick"), answered.study
     assert (len(first.results.images("train")), len(first.results.images("test"))) == (TRAIN, TEST)
-    in_features_and_sweep, noise = (60 - TRAIN) + 2 * (70 - TEST), 8
+    in_features_and_sweep, noise = (24 - TRAIN) + 2 * (20 - TEST), 8
     # To say how long it takes, both features and the sweep are tried.
     assert len(answered.read) == in_features_and_sweep + noise + 3 * TRIED
-    own, whole = tables(study), tables(finished)
+    own, whole = tables(study), tables(small)
     for name in ("features.train", "features.test", "measures", "distances"):
         # In another batch, a result may differ by rounding.
         pd.testing.assert_frame_equal(own[name], whole[name], check_exact=False, rtol=1e-4, atol=1e-4)
     assert own["neighbours"]["neighbour_id"].equals(whole["neighbours"]["neighbour_id"])
-    assert own["features.train"].shape == (60, 32)
+    assert own["features.train"].shape == (24, 32)
     assert study.results.skipped_images.empty
 
 
@@ -115,7 +115,7 @@ def test_a_worker_of_an_executor_takes_the_rows_over(study, read):
     study.quick()
     read.clear()
     Study(study.folder, executor=Apart()).embed()
-    assert len(read) == (60 - TRAIN) + (70 - TEST)
+    assert len(read) == (24 - TRAIN) + (20 - TEST)
 
 
 def test_page_and_terminal_say_what_it_is_from_and_the_full_page_does_not(answered):
@@ -124,7 +124,7 @@ def test_page_and_terminal_say_what_it_is_from_and_the_full_page_does_not(answer
     page = (folder / "quick" / "report" / "index.html").read_text(encoding="utf-8")
     assert f"bias-toolkit · a {SAID}" in page
     assert "This is a first answer: it is from a sample of the images." in page
-    assert "It uses 24 of 60 training images. It uses 20 of 70 test images." in page
+    assert "It uses 12 of 24 training images. It uses 10 of 20 test images." in page
     assert "Distances to a sample are larger than distances to all training images." in page
     assert "Only the figures of the first screen are drawn" in page
     opening = page[page.index('id="answers"') : page.index('id="findings"')]
@@ -136,14 +136,14 @@ def test_page_and_terminal_say_what_it_is_from_and_the_full_page_does_not(answer
     assert answered.names == {"quick", "study.json", "skipped.csv", LOCK}
     assert "first answer" not in answered.full
     assert "first answer" not in (folder / "report" / "index.html").read_text(encoding="utf-8")
-    assert json.loads((folder / "report" / "results.json").read_text(encoding="utf-8"))["test"]["n_images"] == 70
+    assert json.loads((folder / "report" / "results.json").read_text(encoding="utf-8"))["test"]["n_images"] == 20
     assert f"A {SAID}." in reported(folder, "--quick")
     assert json.loads(reported(folder, "--quick", "--json"))["sample"] == f"a {SAID}"
 
 
-def test_the_sample_follows_from_the_seed(photographs, fast, tmp_path):
+def test_the_sample_follows_from_the_seed(few, fast, tmp_path):
     def sample(folder, **options):
-        study = Study(tmp_path / folder, photographs["train"], photographs["test"], test_sample=20, **options)
+        study = Study(tmp_path / folder, few["train"], few["test"], test_sample=10, **options)
         return study.read_images().results.images("test")["image_id"].tolist()
 
     one = sample("one")
@@ -153,11 +153,11 @@ def test_the_sample_follows_from_the_seed(photographs, fast, tmp_path):
 
 @pytest.mark.usefixtures("features_alone")
 @pytest.mark.parametrize("changed", ["setting", "damage", "image", "environment"])
-def test_nothing_else_is_taken_over(study, photographs, fast, read, tmp_path, monkeypatch, changed):
+def test_nothing_else_is_taken_over(study, few, fast, read, tmp_path, monkeypatch, changed):
     if changed == "image":
-        for split in photographs:
-            shutil.copytree(photographs[split].parent, tmp_path / split)
-        files = {split: tmp_path / split / "images.csv" for split in photographs}
+        for split in few:
+            shutil.copytree(few[split].parent, tmp_path / split)
+        files = {split: tmp_path / split / "images.csv" for split in few}
         study = Study(tmp_path / "other", files["train"], files["test"], "demo", **fast)
     study.quick()
     if changed == "setting":
@@ -171,33 +171,33 @@ def test_nothing_else_is_taken_over(study, photographs, fast, read, tmp_path, mo
         monkeypatch.setattr("bias_toolkit.study.study.ROUNDING_PACKAGES", ("numpy",))
     read.clear()
     study.embed()
-    assert len(read) == {"damage": 60 + 70 - TEST, "image": 60 + 70 - TEST}.get(changed, 60 + 70)
+    assert len(read) == {"damage": 24 + 20 - TEST, "image": 24 + 20 - TEST}.get(changed, 24 + 20)
 
 
 @pytest.mark.usefixtures("features_alone")
 def test_sample_that_is_all_of_a_set_is_that_set(study, monkeypatch, read):
-    monkeypatch.setitem(settings.QUICK, "train_sample", 60)
+    monkeypatch.setitem(settings.QUICK, "train_sample", 24)
     study.quick()
     read.clear()
     # Not its rows alone, but its steps.
     assert Study(study.folder).embed().computed == ["images/test", "features/test"]
-    assert len(read) == 70 - TEST
+    assert len(read) == 20 - TEST
 
 
-def test_first_answer_of_a_study_is_of_its_present_inputs(study, photographs, monkeypatch):
+def test_first_answer_of_a_study_is_of_its_present_inputs(study, few, monkeypatch):
     monkeypatch.setattr(Study, "run", Study.read_images)
     study.quick()
-    other = Study(study.folder, train=photographs["test"]).quick()
-    assert other.results.dataset_record("train")["root"] == str(photographs["test"])
+    other = Study(study.folder, train=few["test"]).quick()
+    assert other.results.dataset_record("train")["root"] == str(few["test"])
     assert Study(study.folder, neighbours=3).quick().settings.neighbours == 3
-    assert Study(study.folder / "quick").results.dataset_record("train")["sample_of"] == 70
+    assert Study(study.folder / "quick").results.dataset_record("train")["sample_of"] == 20
     # What was named meanwhile, the study's record alone has.
-    Study(study.folder, train=photographs["train"]).read_images()
-    assert Study(study.folder).quick().results.dataset_record("train")["root"] == str(photographs["train"])
+    Study(study.folder, train=few["train"]).read_images()
+    assert Study(study.folder).quick().results.dataset_record("train")["root"] == str(few["train"])
 
 
-def test_a_link_in_its_place_that_leads_out_is_not_followed(study, photographs, fast, tmp_path):
-    other = Study(tmp_path / "other", photographs["train"], photographs["test"], "demo", seed=3, **fast)
+def test_a_link_in_its_place_that_leads_out_is_not_followed(study, few, fast, tmp_path):
+    other = Study(tmp_path / "other", few["train"], few["test"], "demo", seed=3, **fast)
     other.read_images()
     record = (other.folder / "study.json").read_bytes()
     study.read_images()

@@ -66,8 +66,8 @@ def content(folder):
 
 
 @pytest.fixture
-def inputs(photographs):
-    return photographs["train"], photographs["test"], "demo"
+def inputs(few):
+    return few["train"], few["test"], "demo"
 
 
 WORKED_WITH = (
@@ -99,10 +99,16 @@ def test_kills_at_random_moments_leave_no_trace(tmp_path, monkeypatch):
     def run(command, study, **options):
         return forked_runs.run(command, study, prepare_child=partial(forked_runs.make_small, quick=True), **options)
 
+    def commands_of(study):
+        """The page is made once, of all that the others compute. A size is swept as the first command's sweep is."""
+        (_, *options), on_a_map, _, *others = forked_runs.commands(photographs, study)
+        first = ["analyse", str(study), *(each for each in options if each not in ("--out", str(study)))]
+        return [first, on_a_map, *others]
+
     photographs, fractions = tmp_path / "photographs", forked_runs.fractions(0)
     forked_runs.write_photographs(photographs, train=12, test=9)
     whole, killed = (forked_runs.fresh(tmp_path, number) for number in (0, 1))
-    for command, same in zip(*(forked_runs.commands(photographs, study) for study in (whole, killed)), strict=True):
+    for command, same in zip(commands_of(whole), commands_of(killed), strict=True):
         undisturbed = run(command, whole)
         assert undisturbed.code == 0, undisturbed.printed
         moment = round(fractions.uniform(0.1, 0.9) * undisturbed.touched)
@@ -272,7 +278,7 @@ def command(capsys):
 
 @pytest.mark.parametrize(("number", "said"), [(errno.ENOSPC, "full"), (errno.EROFS, "cannot be written")])
 def test_a_disk_that_takes_no_more_is_one_sentence_and_what_was_done_stays(
-    inputs, tmp_path, command, monkeypatch, finished, number, said
+    inputs, tmp_path, command, monkeypatch, small, number, said
 ):
     study, sync, synced = tmp_path / "study", os.fsync, []
 
@@ -294,7 +300,7 @@ def test_a_disk_that_takes_no_more_is_one_sentence_and_what_was_done_stays(
     monkeypatch.undo()
     assert command(report(inputs, study))[0] == 0
     for name in ("images/train/images.parquet", "features/train/features-00000.npy"):
-        assert (study / name).read_bytes() == (finished.folder / name).read_bytes()
+        assert (study / name).read_bytes() == (small.folder / name).read_bytes()
 
 
 def test_a_write_that_falls_short_names_the_folder(python, tmp_path):
@@ -372,7 +378,7 @@ def test_a_folder_that_vanishes_is_named_and_not_made_anew(inputs, tmp_path, com
         (tmp_path / "away").rename(study)
     monkeypatch.undo()
     assert command(report(inputs, study))[0] == 0
-    assert Study(study).features("train").rows == 60
+    assert Study(study).features("train").rows == 24
 
 
 HOLD = """
@@ -422,9 +428,9 @@ def test_a_run_that_was_opened_before_another_one_records_its_own_settings(input
     assert Study(tmp_path / "study").settings.seed == 0
 
 
-def test_a_reader_gets_a_sentence_while_a_step_is_computed_anew(finished, tmp_path, monkeypatch):
+def test_a_reader_gets_a_sentence_while_a_step_is_computed_anew(small, tmp_path, monkeypatch):
     """It never sees some shards of the old result, and some of the new one."""
-    folder = shutil.copytree(finished.folder, tmp_path / "study")
+    folder = shutil.copytree(small.folder, tmp_path / "study")
     reader, seen = Study(folder), []
     evaluate = Model.evaluate_batches
 
@@ -444,10 +450,10 @@ def test_a_reader_gets_a_sentence_while_a_step_is_computed_anew(finished, tmp_pa
     assert seen
 
 
-def test_a_result_that_is_replaced_while_it_is_read_is_not_given(finished, tmp_path):
+def test_a_result_that_is_replaced_while_it_is_read_is_not_given(small, tmp_path):
     from bias_toolkit.invariance import load_responses
 
-    folder = shutil.copytree(finished.folder, tmp_path / "study")
+    folder = shutil.copytree(small.folder, tmp_path / "study")
     study = Study(folder)
     (sweep,) = study.sweeps
 
@@ -463,8 +469,8 @@ def test_a_result_that_is_replaced_while_it_is_read_is_not_given(finished, tmp_p
         _ = study.responses
 
 
-def test_a_step_that_goes_away_while_its_skipped_images_are_read_has_none(finished, tmp_path, monkeypatch):
-    study = Study(shutil.copytree(finished.folder, tmp_path / "study"))
+def test_a_step_that_goes_away_while_its_skipped_images_are_read_has_none(small, tmp_path, monkeypatch):
+    study = Study(shutil.copytree(small.folder, tmp_path / "study"))
     folder = study.folder / "responses" / "crop-1-diagonal"
     write_record(read_record(folder).model_copy(update={"left_out": 1}), folder)
     late = []
@@ -498,4 +504,4 @@ def test_a_run_killed_before_anything_was_recorded_goes_on(inputs, tmp_path, fas
     folder.mkdir()
     (folder / ".lock").write_text("{}")
     (folder / ".study.json.77.tmp.json").write_text("half")
-    assert len(Study(folder, *inputs, **fast).read_images().images("train")) == 60
+    assert len(Study(folder, *inputs, **fast).read_images().images("train")) == 24

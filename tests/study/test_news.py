@@ -19,9 +19,9 @@ def told():
 
 
 @pytest.fixture
-def some(photographs, tmp_path):
+def some(few, tmp_path):
     """A copy of the test set in which one image is cut off and two are empty."""
-    data = shutil.copytree(photographs["test"].parent, tmp_path / "test")
+    data = shutil.copytree(few["test"].parent, tmp_path / "test")
     images = sorted(data.glob("*.png"))
     images[0].write_bytes(images[0].read_bytes()[:20])
     for image in images[1:3]:
@@ -29,30 +29,30 @@ def some(photographs, tmp_path):
     return data / "images.csv"
 
 
-def test_both_sets_what_was_left_out_and_the_labels_come_before_features(photographs, some, fast, tmp_path, told):
+def test_both_sets_what_was_left_out_and_the_labels_come_before_features(few, some, fast, tmp_path, told):
     steps = []
 
     def tell(sentences):
         told.append(sentences)
         steps.extend(study.computed)
 
-    study = Study(tmp_path / "study", photographs["train"], some, "demo", when_read=tell, **fast)
+    study = Study(tmp_path / "study", few["train"], some, "demo", when_read=tell, **fast)
     study.embed()
     assert steps == ["images/train", "images/test"]
     ((train, test, left_out, labels, training, time),) = told
-    assert train == "Training set: 60 images, 10 labels, 60 boxes, read as table (a csv file)."
-    assert test.startswith("Test set: 67 images, 10 labels, 67 boxes, read as table")
+    assert train == "Training set: 24 images, 9 labels, 24 boxes, read as table (a csv file)."
+    assert test.startswith("Test set: 17 images, 9 labels, 17 boxes, read as table")
     assert left_out == (
         "3 images of the test set are left out: the file is empty (2: 00001.png.png, …); the file is cut off "
         "(1: 00000.png.png); see skipped.csv."
     )
-    assert labels == "10 of 10 labels matched the model's classes by class name."
+    assert labels == "9 of 9 labels matched the model's classes by class name."
     assert training.startswith("Whether the model was trained on the training set is not known")
     assert time == "This will take about half a minute."
 
 
-def test_settings_that_a_newly_named_input_loses_are_told(photographs, fast, tmp_path, told):
-    sets = photographs["train"], photographs["test"]
+def test_settings_that_a_newly_named_input_loses_are_told(few, fast, tmp_path, told):
+    sets = few["train"], few["test"]
     Study(tmp_path / "study", *sets, "demo", feature="4", trained_on="other", **fast).embed()
 
     def tell(sentences):
@@ -83,26 +83,26 @@ def test_durations_are_round(seconds, said):
     assert duration._rounded(seconds) == said
 
 
-def test_duration_is_of_the_work_that_is_missing(photographs, fast, tmp_path, monkeypatch):
+def test_duration_is_of_the_work_that_is_missing(few, fast, tmp_path, monkeypatch):
     """With a clock on which every image takes a minute, whatever the work."""
     clock = itertools.count(step=60 * duration.TRIED)
     monkeypatch.setattr(duration.time, "monotonic", lambda: next(clock))
-    study = Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", **fast).read_images()
+    study = Study(tmp_path / "study", few["train"], few["test"], "demo", **fast).read_images()
 
     def said(*wanted):
         plan = study._workshop.plan
         tasks = [plan.task(step, member) for step in wanted for member in step.members(study.inputs)]
         return duration.duration_sentence(study._workshop, tasks)
 
-    assert said(steps.features) == f"This will take about {round((60 + 70) / 60)} hours."
+    assert said(steps.features) == f"This will take about {24 + 20} minutes."
     assert said(steps.noise) is None
     assert said(steps.layer_analysis) is None
     study.embed()
     assert said(steps.features) is None
-    assert said(steps.measures) == "This will take about 70 minutes."
+    assert said(steps.measures) == "This will take about 20 minutes."
     precise = Study(study.folder, precision=0.1)
     study = precise.read_images()
-    assert said(steps.measures) == "This will take about 70 minutes, or less, as sweeps stop at --precision."
+    assert said(steps.measures) == "This will take about 20 minutes, or less, as sweeps stop at --precision."
 
 
 def test_nothing_is_said_where_nothing_has_to_be_done(finished, told):
@@ -110,15 +110,15 @@ def test_nothing_is_said_where_nothing_has_to_be_done(finished, told):
     assert told == []
 
 
-def test_without_a_model_nothing_is_said_of_it(photographs, fast, tmp_path, told):
+def test_without_a_model_nothing_is_said_of_it(few, fast, tmp_path, told):
     of_objects = {name: value for name, value in fast.items() if name != "runtime"}
-    study = Study(tmp_path / "study", photographs["train"], photographs["test"], when_read=told.append, **of_objects)
+    study = Study(tmp_path / "study", few["train"], few["test"], when_read=told.append, **of_objects)
     study.measure_objects()
     ((train, test),) = told
     assert (train[:8], test[:4]) == ("Training", "Test")
 
 
-def test_what_the_readers_note_is_told_kept_and_restored(photographs, fast, tmp_path, told, monkeypatch):
+def test_what_the_readers_note_is_told_kept_and_restored(few, fast, tmp_path, told, monkeypatch):
     from bias_toolkit.datasets import Note, annotation_table
 
     notes = [Note("1 column was passed over (such as 'x')."), Note("1 box may be wrong (of a.png).", warns=True)]
@@ -127,24 +127,24 @@ def test_what_the_readers_note_is_told_kept_and_restored(photographs, fast, tmp_
         annotation_table, "Annotations", lambda *args, **others: made(*args, **others | {"notes": notes})
     )
     of_objects = {name: value for name, value in fast.items() if name != "runtime"}
-    sets = photographs["train"], photographs["test"]
+    sets = few["train"], few["test"]
     Study(tmp_path / "study", *sets, when_read=told.append, **of_objects).measure_objects()
     assert told[0][2:] == [f"{name} set: {note.text}" for note in reversed(notes) for name in ("Training", "Test")]
     assert Study(tmp_path / "study").results.tables("test").notes == notes
 
 
-def test_labels_that_match_nothing_name_the_option(photographs, fast, tmp_path, told):
-    table = photographs["test"].read_text().replace(",", ",zoo ", 1)
+def test_labels_that_match_nothing_name_the_option(few, fast, tmp_path, told):
+    table = few["test"].read_text().replace(",", ",zoo ", 1)
     lines = table.splitlines()
     header = lines[0].replace("zoo ", "")
     at = header.split(",").index("label")
     rows = [line.split(",") for line in lines[1:]]
-    data = shutil.copytree(photographs["test"].parent, tmp_path / "zoo")
+    data = shutil.copytree(few["test"].parent, tmp_path / "zoo")
     marked = [",".join([*row[:at], f"animal {row[at]}", *row[at + 1 :]]) for row in rows]
     (data / "images.csv").write_text("\n".join([header, *marked]))
-    study = Study(tmp_path / "study", photographs["train"], data / "images.csv", "demo", when_read=told.append, **fast)
+    study = Study(tmp_path / "study", few["train"], data / "images.csv", "demo", when_read=told.append, **fast)
     study.embed()
-    assert "None of 10 labels matched the model's classes" in told[0][2]
+    assert "None of 9 labels matched the model's classes" in told[0][2]
     assert "give a file with the class of each label, with --label-map." in told[0][2]
 
 
@@ -165,12 +165,12 @@ class Dropping(nn.Module):
         return self.network(nn.functional.dropout(images, 0.2))
 
 
-def test_a_model_that_is_not_deterministic_is_refused_before_features(photographs, fast, tmp_path):
+def test_a_model_that_is_not_deterministic_is_refused_before_features(few, fast, tmp_path):
     plain = load_model("demo", runtime="torch")
     study = Study(
         tmp_path / "study",
-        photographs["train"],
-        photographs["test"],
+        few["train"],
+        few["test"],
         plain.with_module(Dropping(plain.module), "dropping"),
         **fast,
     )
@@ -187,7 +187,7 @@ def test_a_finished_study_does_not_try_its_model(finished, monkeypatch):
     assert Study(finished.folder).analyse().computed == []
 
 
-def test_bars_say_the_step_of_how_many_and_the_set(photographs, fast, tmp_path):
+def test_bars_say_the_step_of_how_many_and_the_set(few, fast, tmp_path):
     from contextlib import contextmanager
 
     bars = []
@@ -197,15 +197,15 @@ def test_bars_say_the_step_of_how_many_and_the_set(photographs, fast, tmp_path):
         bars.append((description, total))
         yield lambda count, note="": None
 
-    Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", **fast).sweep(progress)
-    assert ("Reading image headers, train", 60) in bars
+    Study(tmp_path / "study", few["train"], few["test"], "demo", **fast).sweep(progress)
+    assert ("Reading image headers, train", 24) in bars
     assert ("Opening the model", None) in bars
-    assert ("1/3 Sweep crop-1-diagonal", 70) in bars
+    assert ("1/3 Sweep crop-1-diagonal", 20) in bars
     assert ("2/3 Measures", None) in bars
     assert ("3/3 Noise floor", 16) in bars
     Study(tmp_path / "study").embed(progress)
-    assert ("1/2 Features, train", 60) in bars
-    assert ("2/2 Features, test", 70) in bars
+    assert ("1/2 Features, train", 24) in bars
+    assert ("2/2 Features, test", 20) in bars
     # Opening and trying the model is no part of a bar's time.
     shown = [description for description, total in bars]
     assert shown.index("Trying the model") < shown.index("1/3 Sweep crop-1-diagonal")

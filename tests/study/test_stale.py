@@ -38,6 +38,14 @@ def others(complete, tmp_path_factory):
     }
 
 
+@pytest.fixture(scope="module")
+def present(complete):
+    """The complete study, opened once: all its results can be read."""
+    study = Study(complete.folder)
+    assert all(current(study, complete.explained).values())
+    return study
+
+
 def _table(images, file):
     """A table elsewhere of the images in a folder."""
     names = [image.relative_to(images).as_posix() for image in sorted(images.rglob("*.*")) if image.suffix != ".txt"]
@@ -89,7 +97,7 @@ READ = [
     ({"size_images": 2}, lambda study: study.size_curve, "sizes"),
     ({"size_images": 2}, lambda study: study.size_measures, "sizes"),
     ({"layer_images": 2}, lambda study: study.layers, "layers"),
-    ({"remedy_images": 2}, lambda study: study.remedy_effects, "remedies"),
+    ({"remedy_images": 3}, lambda study: study.remedy_effects, "remedies"),
     ({"train_epochs": 2}, lambda study: study.remedied, "remedies"),
     ({"metric": "cosine"}, lambda study: study.reach, "remedies"),
     ({"share_flagged": 0.3}, lambda study: study.flag_evaluation, "flag"),
@@ -116,8 +124,10 @@ READ = [
 @pytest.mark.parametrize(
     ("changes", "read", "command"), READ, ids=[f"{'-'.join(each[0])}-{place}" for place, each in enumerate(READ)]
 )
-def test_a_stale_result_is_refused_with_the_command_that_makes_it_anew(complete, others, changes, read, command):
-    read(Study(complete.folder))
+def test_a_stale_result_is_refused_with_the_command_that_makes_it_anew(
+    complete, present, others, changes, read, command
+):
+    read(present)
     with pytest.raises(InputError, match=f"`bias-toolkit {command}`"):
         read(opened(complete.folder, others, changes))
 
@@ -236,14 +246,13 @@ def test_the_table_has_every_setting_and_input():
 
 
 @pytest.mark.parametrize("name", STALE)
-def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(complete, others, name):
+def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(complete, present, others, name):
     """By hand, by the steps' declarations, and by what can be read, the same results are stale."""
     changes, expected = STALE[name]
-    before, after = Study(complete.folder), opened(complete.folder, others, changes)
+    after = opened(complete.folder, others, changes)
     found = {each for each, is_current in current(after, complete.explained).items() if not is_current}
     assert found == expected
-    assert all(current(before, complete.explained).values())
-    assert declared(name, before, after, complete.explained) == expected
+    assert declared(name, present, after, complete.explained) == expected
     with pytest.raises(InputError, match="`bias-toolkit report`"):
         after.findings()
 
@@ -308,12 +317,13 @@ def declared(name, before, after, explained):
     return {each for each, tasks in tasks_of(after, explained).items() if any(map(depends, tasks))}
 
 
-def test_a_file_of_labels_or_weights_that_was_changed_is_another(copy_of_complete, others):
+def test_a_file_of_labels_or_weights_that_was_changed_is_another(small, others, tmp_path):
     """Where something is computed, files are looked at, and not only their names."""
-    study = Study(copy_of_complete, label_map=others["label_map"]).sweep()
+    folder = shutil.copytree(small.folder, tmp_path / "study")
+    study = Study(folder, label_map=others["label_map"]).sweep()
     assert len(study.label_record["indices"]) == 1
     others["label_map"].write_text(json.dumps({"0": "1", "1": "2"}))
-    assert len(Study(copy_of_complete).sweep().label_record["indices"]) == 2
+    assert len(Study(folder).sweep().label_record["indices"]) == 2
     others["label_map"].write_text(json.dumps({"0": "1"}))
 
 
@@ -327,13 +337,13 @@ def test_wall_times_and_skipped_images_are_of_what_the_study_is_now(copy_of_comp
     assert not swept & set(Study(copy_of_complete, model=OTHER_MODEL).seconds)
 
 
-def test_images_that_another_test_set_left_out_are_not_listed(photographs, fast, tmp_path):
-    folder = shutil.copytree(photographs["test"].parent, tmp_path / "test")
+def test_images_that_another_test_set_left_out_are_not_listed(few, fast, tmp_path):
+    folder = shutil.copytree(few["test"].parent, tmp_path / "test")
     damaged = sorted(folder.glob("*.png"))[0]
     damaged.write_bytes(b"")
-    study = Study(tmp_path / "study", photographs["train"], folder / "images.csv", "demo", **fast).read_images()
+    study = Study(tmp_path / "study", few["train"], folder / "images.csv", "demo", **fast).read_images()
     assert study.skipped_images["image_id"].tolist() == [damaged.name]
-    assert Study(study.folder, test=photographs["test"]).skipped_images.empty
+    assert Study(study.folder, test=few["test"]).skipped_images.empty
 
 
 def test_every_step_that_gives_intervals_has_their_rule_in_its_key():

@@ -204,7 +204,8 @@ def test_what_is_explained_is_kept(explained):
     assert (study.folder / "report" / "step.json").stat().st_mtime_ns == report
 
 
-def test_an_interrupted_run_goes_on_and_another_setting_explains_anew(small, tmp_path):
+def test_an_interrupted_run_goes_on(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(Study, "write_report", lambda self, progress: self)
     study = Study(shutil.copytree(small.folder, tmp_path / "study"))
 
     class Stop(Exception):
@@ -225,14 +226,16 @@ def test_an_interrupted_run_goes_on_and_another_setting_explains_anew(small, tmp
     assert len(study.explanations) == 2
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
 
-    # Another setting makes an explanation anew.
-    page = study.folder / "report" / "index.html"
+
+def test_another_setting_explains_anew(explained, tmp_path):
+    study, explanations = explained
+    folder = shutil.copytree(study.folder, tmp_path / "study")
+    page = folder / "report" / "index.html"
     assert "why?" in page.read_text(encoding="utf-8")
-    image_id = least_stable(study)
-    changed = Study(study.folder, sizes=[0.9]).run()
+    changed = Study(folder, sizes=[0.9]).run()
     assert not changed.explanations
     assert "why?" not in page.read_text(encoding="utf-8")
-    anew = changed.explain(image_id)
+    anew = changed.explain(explanations[0].image_id)
     assert anew.response.sweep == "crop, diagonal, size 0.9"
     assert list(changed.explanations) == [anew.image_id]
 
@@ -318,10 +321,12 @@ def test_bad_input_is_refused_in_a_sentence(explained, outside, tmp_path, argume
         assert word in str(refusal.value)
 
 
-def test_a_study_of_offsets_alone_cannot_explain(small, tmp_path):
-    study = Study(shutil.copytree(small.folder, tmp_path / "study"), protocols=["offsets"])
-    with pytest.raises(InputError, match=r"has no sweep with steps.*--protocol crop"):
-        study.explain(study.images("test")["image_id"].iloc[0])
+def test_a_study_of_offsets_alone_cannot_explain_and_computes_nothing_for_it(few, fast, tmp_path):
+    study = Study(tmp_path / "study", few["train"], few["test"], "demo", protocols=["offsets"], **fast)
+    for explain in (lambda: study.explain("00000.png.png"), study.explain_worst):
+        with pytest.raises(InputError, match=r"has no sweep with steps.*--protocol crop"):
+            explain()
+    assert not study.folder.exists()
 
 
 @pytest.mark.parametrize(
@@ -357,10 +362,11 @@ def test_every_protocol_can_be_explained(small, tmp_path, settings):
 
 def test_data_without_boxes_or_labels(few, fast, tmp_path):
     """Bare folders of images: an answer, with what could not be compared said."""
-    folders = [
-        shutil.copytree(table.parent, tmp_path / split, ignore=shutil.ignore_patterns("*.csv"))
-        for split, table in few.items()
-    ]
+    folders = [tmp_path / split for split in few]
+    for folder, table in zip(folders, few.values(), strict=True):
+        folder.mkdir()
+        for path in sorted(table.parent.glob("*.png"))[:12]:
+            shutil.copy(path, folder)
     study = Study(tmp_path / "study", *folders, "demo", **fast)
     explanation = study.explain(least_stable(study.analyse()))
     assert explanation.label is None
@@ -424,11 +430,11 @@ def test_a_label_may_be_given_by_its_readable_name(explained, outside, monkeypat
         study.explain(path, label="digit")
 
 
-def test_an_image_that_could_not_be_decoded_is_not_explained(few, fast, tmp_path):
+def test_an_image_that_could_not_be_decoded_is_not_explained(few, small, tmp_path):
     folder = shutil.copytree(few["test"].parent, tmp_path / "test")
     broken = folder / load_dataset(folder / "images.csv").images["image_id"].iloc[0]
     broken.write_bytes(broken.read_bytes()[:600])
-    study = Study(tmp_path / "study", few["train"], folder / "images.csv", "demo", **fast)
+    study = Study(shutil.copytree(small.folder, tmp_path / "study"), test=folder / "images.csv")
     for given in (broken.name, broken):
         with pytest.raises(InputError, match=r"left out of the study.*skipped\.csv"):
             study.explain(given)

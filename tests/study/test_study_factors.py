@@ -12,6 +12,8 @@ from bias_toolkit.datasets.imagenet_x import FACTORS
 from bias_toolkit.pipeline.record import read_record, write_record
 from bias_toolkit_cli.main import main
 
+UNSTABLE = 20
+
 
 @pytest.fixture
 def annotated(finished, photographs, tmp_path):
@@ -24,7 +26,7 @@ def annotated(finished, photographs, tmp_path):
         (folder / name).hardlink_to(photographs["test"].parent / path)
     table.assign(path=table["path"].map(names)).to_csv(folder / "images.csv", index=False)
     per_image = finished.results.per_image.sort_values(["p_top1_change", "image_id"])
-    unstable = set(per_image["image_id"].tail(20))
+    unstable = set(per_image["image_id"].tail(UNSTABLE))
     file = tmp_path / "imagenet_x_val_multi_factor.jsonl"
     with open(file, "w", encoding="utf-8") as lines:
         for path, name in names.items():
@@ -33,15 +35,15 @@ def annotated(finished, photographs, tmp_path):
     return folder / "images.csv", file, per_image
 
 
-def test_a_known_factor(annotated, photographs, fast, tmp_path, capsys):
+def test_a_known_factor(annotated, finished, tmp_path, capsys):
     test, file, per_image = annotated
-    folder = tmp_path / "study"
-    study = Study(folder, photographs["train"], test, "demo", imagenet_x=file, **fast).analyse()
+    folder = shutil.copytree(finished.folder, tmp_path / "study")
+    study = Study(folder, test=test, imagenet_x=file).analyse()
     values = per_image["p_top1_change"].to_numpy(float)
     (row,) = study.analysis.factors.query("measure == 'p_top1_change'").itertuples()
-    assert (row.factor, row.n_with, row.n_without) == ("partial_view", 20, 50)
-    assert row.value == pytest.approx(values[-20:].mean())
-    assert row.difference == pytest.approx(values[-20:].mean() - values[:-20].mean())
+    assert (row.factor, row.n_with, row.n_without) == ("partial_view", UNSTABLE, 70 - UNSTABLE)
+    assert row.value == pytest.approx(values[-UNSTABLE:].mean())
+    assert row.difference == pytest.approx(values[-UNSTABLE:].mean() - values[:-UNSTABLE].mean())
     assert row.p_value == pytest.approx(1 / 101)
     before = (folder / "analysis" / "step.json").stat().st_mtime_ns
     study = Study(folder).analyse()
@@ -76,8 +78,8 @@ def test_tables_of_a_study(finished):
 
 
 @pytest.mark.parametrize("has_digest", [True, False])
-def test_a_study_of_before_is_analysed_again(finished, tmp_path, has_digest):
-    copied = shutil.copytree(finished.folder, tmp_path / "copied")
+def test_a_study_of_before_is_analysed_again(small, tmp_path, has_digest):
+    copied = shutil.copytree(small.folder, tmp_path / "copied")
     folder = copied / "analysis"
     record = read_record(folder)
     settings = {name: value for name, value in record.settings.items() if name != "imagenet_x"}
@@ -89,4 +91,4 @@ def test_a_study_of_before_is_analysed_again(finished, tmp_path, has_digest):
     (folder / "odds_ratios.parquet").unlink()
     with pytest.raises(InputError, match="bias-toolkit analyse"):
         _ = Study(copied).analysis
-    assert len(Study(copied).analyse().analysis.odds_ratios) == len(finished.analysis.odds_ratios)
+    assert len(Study(copied).analyse().analysis.odds_ratios) == len(small.analysis.odds_ratios)

@@ -124,8 +124,8 @@ def test_threads_get_what_one_gets(flagged, paths):
         pd.testing.assert_frame_equal(one, other, rtol=1e-4, atol=1e-6)
 
 
-def test_a_training_image_is_not_its_own_neighbour(photographs, fast, tmp_path):
-    study = Study(tmp_path / "study", photographs["test"], photographs["test"], MODEL, **fast).fit_flag()
+def test_a_training_image_is_not_its_own_neighbour(copy, photographs):
+    study = Study(copy, photographs["test"]).fit_flag()
     assert (study.flag_images["nn_distance"] > 0).all()
     flag = Flag.load(study.folder)
     assert_same(flag.score(load_dataset(photographs["test"])), study)

@@ -23,9 +23,9 @@ def clips(tmp_path_factory):
     return folder
 
 
-def test_a_sweep_over_frames(clips, fast, tmp_path, photographs):
+def test_a_sweep_over_frames(clips, fast, tmp_path, few):
     settings = fast | {"protocols": ("frames",), "test_layout": "clips"}
-    study = Study(tmp_path / "study", photographs["train"], clips, "demo", **settings).sweep()
+    study = Study(tmp_path / "study", few["train"], clips, "demo", **settings).sweep()
     measures = study.measures.set_index("image_id")
     assert measures.index.tolist() == ["blinks/10.png", "still/10.png"]
     still, blinks = measures.loc["still/10.png"], measures.loc["blinks/10.png"]
@@ -40,10 +40,10 @@ def test_a_sweep_over_frames(clips, fast, tmp_path, photographs):
     assert (views[0] != views[1]).any()
 
 
-def test_what_a_study_of_frames_does_not_have(clips, fast, tmp_path, photographs, capsys):
+def test_what_a_study_of_frames_does_not_have(clips, fast, tmp_path, few, capsys):
     settings = fast | {"protocols": ("frames",), "test_layout": "clips"}
     folder = str(tmp_path / "study")
-    Study(folder, photographs["train"], clips, "demo", **settings).sweep()
+    Study(folder, few["train"], clips, "demo", **settings).sweep()
     for arguments, sentence in (
         (["explain", folder, "blinks/10.png"], "has no sweep with steps; run `bias-toolkit sweep"),
         (["remedies", folder], "Remedies are tried on one-pixel shifts"),
@@ -55,15 +55,13 @@ def test_what_a_study_of_frames_does_not_have(clips, fast, tmp_path, photographs
         assert sentence in " ".join(capsys.readouterr().err.split())
 
 
-def test_frames_need_clips_and_no_precision(clips, fast, tmp_path, photographs):
-    images = photographs["test"]
+def test_frames_need_clips_and_no_precision(clips, fast, tmp_path, few):
+    images = few["test"]
     for settings, message in (
         ({}, f"{images} has no clips, which --protocol frames needs: name a video, a folder of videos, or folders"),
         ({"precision": 0.1}, "--precision chooses images at random, and does not go with --protocol frames"),
     ):
         test, layout = (clips, {"test_layout": "clips"}) if settings else (images, {})
-        study = Study(
-            tmp_path / "s", photographs["train"], test, "demo", **fast, protocols=("frames",), **layout, **settings
-        )
+        study = Study(tmp_path / "s", few["train"], test, "demo", **fast, protocols=("frames",), **layout, **settings)
         with pytest.raises(InputError, match=re.escape(message)):
             study.sweep()

@@ -21,9 +21,9 @@ def keys(folder):
 
 
 @pytest.fixture
-def study(finished, tmp_path):
-    """A copy of the finished study."""
-    return shutil.copytree(finished.folder, tmp_path / "study")
+def study(small, tmp_path):
+    """A copy of the small study."""
+    return shutil.copytree(small.folder, tmp_path / "study")
 
 
 def test_an_exact_index_is_the_feature_store(finished):
@@ -36,7 +36,7 @@ def test_an_exact_index_is_the_feature_store(finished):
     assert finished.search_quality is None
 
 
-def test_memory_is_no_reason_to_compute_again_and_changes_no_bit(study, finished, monkeypatch):
+def test_memory_is_no_reason_to_compute_again_and_changes_no_bit(study, small, monkeypatch):
     before = keys(study)
     assert keys(Study(study, memory="100MB").build_index().folder) == before
     assert keys(Study(study, index="Flat").build_index().folder) == before
@@ -47,20 +47,20 @@ def test_memory_is_no_reason_to_compute_again_and_changes_no_bit(study, finished
     again = Study(study, memory="200MB").build_index()
     assert "in blocks" in again.index_reason
     for name in ("neighbours", "distances"):
-        pd.testing.assert_frame_equal(getattr(again, name), getattr(finished, name), check_exact=True)
-    np.testing.assert_array_equal(again.training_spacing, finished.training_spacing)
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(small, name), check_exact=True)
+    np.testing.assert_array_equal(again.training_spacing, small.training_spacing)
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"index": "IVF4096,Flat"}, "at least 4,096 images to train on, and has 60"),
+        ({"index": "IVF4096,Flat"}, "at least 4,096 images to train on, and has 24"),
         ({"index": "nonsense"}, "nothing that Faiss understands"),
         ({"index": "LSH", "metric": "cosine"}, "nothing that Faiss understands.*METRIC_L2"),
     ],
 )
-def test_an_impossible_index_is_refused_before_features_are_extracted(photographs, fast, tmp_path, settings, said):
-    study = Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", **fast, **settings)
+def test_an_impossible_index_is_refused_before_features_are_extracted(few, fast, tmp_path, settings, said):
+    study = Study(tmp_path / "study", few["train"], few["test"], "demo", **fast, **settings)
     with pytest.raises(InputError, match=said):
         study.build_index()
     assert not (tmp_path / "study" / "features").exists()
@@ -71,18 +71,18 @@ def test_an_impossible_index_is_refused_before_features_are_extracted(photograph
     [("embed", "train", "training set"), ("measure_map", "train", "training set"), ("sweep", "model", "model")],
 )
 def test_an_input_that_a_step_requires_and_nobody_named_is_refused_before_anything_is_read(
-    photographs, fast, tmp_path, verb, lacking, words
+    few, fast, tmp_path, verb, lacking, words
 ):
-    given = {"train": photographs["train"], "test": photographs["test"], "model": "demo"} | {lacking: None}
+    given = {"train": few["train"], "test": few["test"], "model": "demo"} | {lacking: None}
     study = Study(tmp_path / "study", *given.values(), **fast)
     with pytest.raises(InputError, match=f"has no {words}; name --{lacking}"):
         getattr(study, verb)()
     assert not (tmp_path / "study").exists()
 
 
-def test_a_memory_limit_that_is_none_is_refused_at_once(photographs, tmp_path):
+def test_a_memory_limit_that_is_none_is_refused_at_once(few, tmp_path):
     with pytest.raises(InputError, match="--memory is 'lots'"):
-        Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", memory="lots")
+        Study(tmp_path / "study", few["train"], few["test"], "demo", memory="lots")
 
 
 @pytest.mark.parametrize("index", ["exact", "IVF4,Flat"])

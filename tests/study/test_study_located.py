@@ -52,10 +52,10 @@ def located(unboxed, fast, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def measured(unboxed, photographs, fast, tmp_path_factory):
+def measured(unboxed, few, fast, tmp_path_factory):
     """A study whose training set has no boxes and whose test set has; its objects are measured."""
     folder = tmp_path_factory.mktemp("measured") / "study"
-    return Study(folder, unboxed["train"], photographs["test"], MODEL, **fast).measure_objects()
+    return Study(folder, unboxed["train"], few["test"], MODEL, **fast).measure_objects()
 
 
 def test_sets_without_boxes_get_one_an_image(located):
@@ -134,7 +134,7 @@ def test_quality_is_measured_where_a_set_has_boxes(measured):
     split, quality = measured.localisation
     assert split == "test"
     accuracy = quality[quality["criterion"].eq("localisation_accuracy")].set_index("estimator")
-    assert (accuracy["n_images"] == 70).all()
+    assert (accuracy["n_images"] == 20).all()
     assert accuracy.loc["estimated", "value"] > accuracy.loc["centred", "value"]
     assert measured.framing("train")["estimated"].all()
     assert not measured.framing("test")["estimated"].any()
@@ -142,14 +142,14 @@ def test_quality_is_measured_where_a_set_has_boxes(measured):
 
 def test_quality_is_measured_on_a_sample_of_many(measured, monkeypatch, tmp_path):
     # The package has the step under the module's name.
-    monkeypatch.setattr(sys.modules["bias_toolkit.study.steps.located"], "SAMPLE", 30)
+    monkeypatch.setattr(sys.modules["bias_toolkit.study.steps.located"], "SAMPLE", 12)
     folder = tmp_path / "study"
     shutil.copytree(measured.folder, folder)
     study = Study(folder, resamples=101)
     study.measure_objects()
     _, quality = study.localisation
-    assert (quality["n_images"] <= 30).all()
-    assert quality["n_images"].max() == 30
+    assert (quality["n_images"] <= 12).all()
+    assert quality["n_images"].max() == 12
 
 
 def test_given_boxes_are_kept_unless_estimated_ones_are_asked_for(small, tmp_path):
@@ -200,12 +200,12 @@ def test_command_refuses_another_kind_of_boxes(tmp_path, capsys, unboxed):
 
 
 def test_a_model_that_cannot_locate_leaves_the_study_as_it_was(unboxed, fast, tmp_path):
-    import timm
+    from torch import nn
 
     from bias_toolkit.models import Model, Preprocessing
 
-    network = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=1, num_classes=10)
-    model = Model("tokens", network, input_size=64, preprocessing=Preprocessing((0, 0, 0), (1, 1, 1)))
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 10))
+    model = Model("flat", network, input_size=32, preprocessing=Preprocessing((0, 0, 0), (1, 1, 1)))
     study = Study(tmp_path / "study", unboxed["train"], unboxed["test"], **fast).measure_objects()
     assert "Name a model" in study.boxes_record("train")["reason"]
     study = Study(tmp_path / "study", model=model)
@@ -303,9 +303,9 @@ def test_boxes_are_located_anew_where_labels_are_matched_with_other_classes(loca
             other.located(split)
 
 
-def test_subjects_are_of_the_given_boxes_whatever_the_framing_is_of(photographs, fast, tmp_path):
-    pictures = shutil.copytree(photographs["test"].parent, tmp_path / "pictures")
-    table = pd.read_csv(pictures / "images.csv").head(20)
+def test_subjects_are_of_the_given_boxes_whatever_the_framing_is_of(few, fast, tmp_path):
+    pictures = shutil.copytree(few["test"].parent, tmp_path / "pictures")
+    table = pd.read_csv(pictures / "images.csv")
     # Each image's second box is the larger one, and of no category that is its label.
     second = table.assign(category="other", x0=0, y0=0, x1=74, y1=74)
     pd.concat([table, second]).to_csv(pictures / "images.csv", index=False)

@@ -17,14 +17,14 @@ GRID = {"map_positions": (0.35, 0.5), "map_scales": (0.36, 0.48, 0.64)}
 SMALL = GRID | {"map_images": 10, "size_images": 6, "map_surroundings": ("mean", "real")}
 
 
-SMALLEST = {"map_positions": (0.5,), "map_scales": (0.48,), "map_images": 10, "size_images": 3}
+SMALLEST = {"map_positions": (0.5,), "map_scales": (0.48,), "map_images": 10, "map_surroundings": ("mean",)}
 
 
 @pytest.fixture(scope="module")
-def mapped(finished, tmp_path_factory):
-    """A finished study with a small map and a small size curve; tests must not change it."""
+def mapped(small, tmp_path_factory):
+    """An analysed study with a small map and a small size curve; tests must not change it."""
     folder = tmp_path_factory.mktemp("mapped") / "study"
-    shutil.copytree(finished.folder, folder)
+    shutil.copytree(small.folder, folder)
     return Study(folder, **SMALL).measure_map().measure_sizes()
 
 
@@ -187,18 +187,18 @@ def test_images_without_a_box_take_no_part_where_others_have_one(few, fast, tmp_
         ({"size_images": 0}, "--images is 0"),
     ],
 )
-def test_settings_out_of_range_are_refused_before_anything_is_made(photographs, tmp_path, settings, named):
+def test_settings_out_of_range_are_refused_before_anything_is_made(few, tmp_path, settings, named):
     with pytest.raises(InputError, match=named):
-        Study(tmp_path / "study", photographs["train"], photographs["test"], "demo", **settings)
+        Study(tmp_path / "study", few["train"], few["test"], "demo", **settings)
     assert not (tmp_path / "study").exists()
 
 
-def test_one_image_is_no_sample(photographs, fast, tmp_path):
+def test_one_image_is_no_sample(few, fast, tmp_path):
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     Image.fromarray(np.zeros((74, 74, 3), np.uint8)).save(pictures / "one.png")
     with pytest.raises(InputError, match="fewer than two images"):
-        Study(tmp_path / "study", photographs["train"], pictures, "demo", **fast, **SMALL).measure_sizes()
+        Study(tmp_path / "study", few["train"], pictures, "demo", **fast, **SMALL).measure_sizes()
 
 
 @pytest.fixture(scope="module")
@@ -210,8 +210,8 @@ def reported(mapped, tmp_path_factory):
     return folder
 
 
-def test_the_report_has_the_map_and_the_curve(mapped, reported):
-    before = (mapped.folder / "report" / "index.html").read_text(encoding="utf-8")
+def test_the_report_has_the_map_and_the_curve(finished, mapped, reported):
+    before = (finished.folder / "report" / "index.html").read_text(encoding="utf-8")
     assert "What the photographer causes" not in before.split("left out")[0] or "bias-toolkit map" in before
     folder = reported
     page = (folder / "report" / "index.html").read_text(encoding="utf-8")

@@ -11,8 +11,8 @@ from bias_toolkit.objects import compare_framing, mean_images
 
 
 @pytest.fixture
-def study(finished, tmp_path):
-    return Study(shutil.copytree(finished.folder, tmp_path / "study"))
+def study(small, tmp_path):
+    return Study(shutil.copytree(small.folder, tmp_path / "study"))
 
 
 def test_the_comparison_is_that_of_the_two_sets(finished, fast):
@@ -69,23 +69,23 @@ def test_results_of_an_older_version_are_named_and_done_again(study):
             read()
 
 
-def test_what_cannot_be_decoded_is_listed(photographs, tmp_path, fast):
-    folder = shutil.copytree(photographs["train"].parent, tmp_path / "train")
+def test_what_cannot_be_decoded_is_listed(few, tmp_path, fast):
+    folder = shutil.copytree(few["train"].parent, tmp_path / "train")
     broken = sorted(folder.glob("*.png"))[3]
     broken.write_bytes(broken.read_bytes()[:80])
-    study = Study(tmp_path / "study", folder / "images.csv", photographs["test"], **fast)
+    study = Study(tmp_path / "study", folder / "images.csv", few["test"], **fast)
     study.measure_objects()
     skipped = study.skipped_images
     assert list(skipped["step"]) == ["mean-images/train"]
     assert list(skipped["split"]) == ["train"]
-    assert study.mean_images("train").table["n_images"].iloc[0] == 59
+    assert study.mean_images("train").table["n_images"].iloc[0] == 23
 
 
-def test_sets_without_boxes_are_not_compared(photographs, tmp_path, fast):
+def test_sets_without_boxes_are_not_compared(few, tmp_path, fast):
     bare = tmp_path / "bare"
     bare.mkdir()
-    for path in sorted(photographs["test"].parent.glob("*.png"))[:6]:
+    for path in sorted(few["test"].parent.glob("*.png"))[:6]:
         shutil.copy(path, bare)
-    study = Study(tmp_path / "study", bare, photographs["test"], **fast).measure_objects()
+    study = Study(tmp_path / "study", bare, few["test"], **fast).measure_objects()
     assert study.framing_comparison is None
     assert list(study.mean_images("train").table["n_images"]) == [6]

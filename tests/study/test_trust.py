@@ -115,15 +115,23 @@ def test_a_device_that_is_not_there_is_not_recorded(planted, call):
     [
         ("embed", ".", "--trust-study"),
         ("embed", ".", "--model", "evilmod:make"),
-        ("explain", ".", "{image}", "--trust-study"),
     ],
     ids=" ".join,
 )
-def test_who_trusts_it_or_names_it_has_it_imported(planted, complete, call, arguments):
+def test_who_trusts_it_or_names_it_has_it_imported(planted, call, arguments):
     study = planted()
-    code, err = call(*(each.format(image=complete.explained) for each in arguments))
+    code, err = call(*arguments)
     assert code == 0, err
     assert was_imported(study)
+
+
+def test_who_trusts_it_for_an_explanation_has_it_imported(planted, complete, call):
+    study = planted()
+    with open(study / "evilmod.py", "a") as module:
+        module.write("raise ImportError('enough was done')\n")
+    code, err = call("explain", ".", complete.explained, "--trust-study")
+    assert (code, was_imported(study)) == (2, True)
+    assert "enough was done" in err
 
 
 def test_from_python_too(planted):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import bias_toolkit
 from bias_toolkit.foundation.errors import InputError
@@ -17,6 +17,13 @@ FORMAT = 4
 """The version of explanation.json; other versions are computed anew."""
 
 
+def _check(inputs: Any) -> None:
+    if inputs.reference_sweep is None:
+        raise InputError(
+            f"{inputs.folder} has no sweep with steps; run `bias-toolkit sweep {inputs.folder} --protocol crop` first."
+        )
+
+
 @step(
     EXPLANATIONS + "/{request.name}",
     is_listed=False,
@@ -24,6 +31,7 @@ FORMAT = 4
     inputs=["model", "label_map"],
     settings=["batch_size", "seed"],
     also=lambda: {"toolkit": bias_toolkit.__version__, "format": FORMAT},
+    check=_check,
     command="explain",
     writes=["explanation.json", "index.html", "figures/*", "pictures/*"],
 )
@@ -38,20 +46,14 @@ def explanation(job: Job, request: Request) -> None:
 
 
 def context_of(job: Job) -> Context:
-    """The data that explaining needs from an analysed study; InputError if no sweep of it moves by steps."""
+    """The data that explaining needs from an analysed study, one of whose sweeps moves by steps."""
     from bias_toolkit.explain import Context
 
     inputs, results = job.inputs, job.results
-    sweep = inputs.reference_sweep
-    if sweep is None:
-        raise InputError(
-            f"{results.folder} has no sweep with steps; run `bias-toolkit sweep {results.folder} "
-            "--protocol crop` first."
-        )
     return Context(
         study=results.folder.resolve().name,
         model=inputs.model,
-        sweep=sweep,
+        sweep=inputs.reference_sweep,
         per_image=results.per_image,
         training_subjects=results.subjects("train"),
         training_labels=_training_labels(job),

@@ -95,7 +95,7 @@ def test_where_it_misses_none_it_is_the_exact_search_to_the_bit(metric, index):
 
 
 def test_distances_of_what_it_finds_are_exact_and_never_too_small():
-    built = TrainingIndex.build(TRAINING, IDS, index="PQ4x4")
+    built = TrainingIndex.build(TRAINING, IDS, index="PQ4x4np")
     distances, rows = built.search(QUERIES, 5)
     truth = np.linalg.norm(QUERIES[:, None].astype(np.float64) - TRAINING[rows], axis=2)
     np.testing.assert_allclose(distances, truth, rtol=1e-6)
@@ -136,7 +136,7 @@ def test_quality_is_of_as_many_neighbours_as_are_asked_for():
     assert search_quality(built, QUERIES, NONE, 200).loc[0, "recall"] == 1
 
 
-@pytest.mark.parametrize("index", ["IVF16,Flat", "HNSW8", "PQ4x4", "OPQ4,IVF16,PQ4x4"])
+@pytest.mark.parametrize("index", ["IVF16,Flat", "HNSW8", "OPQ4,IVF16,PQ4x4np"])
 def test_the_same_seed_makes_the_same_index(tmp_path, index, monkeypatch):
     monkeypatch.setattr("bias_toolkit.features.index.approximate.TRAINING_ROWS", 300)
     training, ids = TRAINING[:450], IDS[:450]

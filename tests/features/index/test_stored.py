@@ -184,7 +184,7 @@ def brute_force(training, queries, k, own, allowed):
     return distances.astype(np.float32), rows.astype(np.int64)
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_blocks_ties_and_groups_agree_with_every_pair(tmp_path, monkeypatch, data):
     """Few distinct vectors, so that ties and duplicates lie on both sides of nearly every border."""
@@ -255,10 +255,10 @@ def resident(name):
 before = resident("VmRSS")
 features = StoredFeatures(json.loads(sys.argv[1]))
 index = TrainingIndex.build(features, [str(row) for row in range(len(features))], sys.argv[2], memory="100MB")
-queries = np.ones((50, features.shape[1]), dtype=np.float32)
+queries = np.ones((10, features.shape[1]), dtype=np.float32)
 index.search(queries, 10)
-leave_one_out_distances(index, sample=50)
-class_nn_distances(index, queries, ["a", "b"] * 25, (["a"] * 5 + ["b"]) * (len(features) // 6))
+leave_one_out_distances(index, sample=10)
+class_nn_distances(index, queries, ["a", "b"] * 5, (["a"] * 5 + ["b"]) * (len(features) // 6))
 print(json.dumps([resident("VmHWM") - before, index.reason]))
 """
 

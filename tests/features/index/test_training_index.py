@@ -327,7 +327,7 @@ def searches(draw, most=40):
     return training, np.concatenate([queries, training[copied]]), draw(st.sampled_from(METRICS))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=20)
 @given(searches(), st.randoms(use_true_random=False))
 def test_distances_do_not_depend_on_the_order_of_the_training_rows(search, random):
     training, queries, metric = search
@@ -338,7 +338,7 @@ def test_distances_do_not_depend_on_the_order_of_the_training_rows(search, rando
     np.testing.assert_array_equal(plain, permuted)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=20)
 @given(searches(), st.data())
 def test_more_training_images_never_move_the_nearest_away(search, data):
     training, queries, metric = search
@@ -349,7 +349,7 @@ def test_more_training_images_never_move_the_nearest_away(search, data):
     assert (many <= few).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=20)
 @given(searches())
 def test_distances_rise_with_rank_and_rows_are_distinct(search):
     training, queries, metric = search
