@@ -4,10 +4,16 @@ from scipy import stats
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from bias_toolkit.analysis.ceiling import FOLDS, Losses, ceiling_row, cross_validated_losses, loss_rows, resampled_means
+from bias_toolkit.analysis.ceiling import Losses, ceiling_row, cross_validated_losses, loss_rows, resampled_means
 
-STEPS = 8
+STEPS, FOLDS = 8, 4
 NAMES = ["nn_distance", "margin"]
+
+
+@pytest.fixture(autouse=True)
+def few_folds(monkeypatch):
+    """Each fold is fitted alike."""
+    monkeypatch.setattr("bias_toolkit.analysis.ceiling.FOLDS", FOLDS)
 
 
 @pytest.fixture

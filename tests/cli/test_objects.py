@@ -11,8 +11,8 @@ FAST = ["--resamples", "100", "--permutations", "100", "--placements", "100"]
 
 @pytest.fixture
 def few(photographs, tmp_path):
-    """A table of 12 training images, in a folder of their own."""
-    folder, table = tmp_path / "few", pd.read_csv(photographs["train"]).head(12)
+    """A table of 12 training images of one class, in a folder of their own."""
+    folder, table = tmp_path / "few", pd.read_csv(photographs["train"]).head(12).assign(label="digit", category="digit")
     folder.mkdir()
     for name in table["path"]:
         (folder / name).hardlink_to(photographs["train"].parent / name)
@@ -77,7 +77,7 @@ def test_what_the_numbers_are_computed_with_can_be_chosen(run, photographs, tmp_
     pair = []
     for split in ("train", "test"):
         (tmp_path / split).symlink_to(photographs[split].parent)
-        table = pd.read_csv(photographs[split]).head(12)
+        table = pd.read_csv(photographs[split]).head(12).assign(label="digit", category="digit")
         table.assign(path=f"{split}/" + table["path"]).to_csv(tmp_path / f"{split}.csv", index=False)
         pair.append(tmp_path / f"{split}.csv")
     command = ("objects", pair[0], "--with", pair[1], "--json", *FAST)
