@@ -68,11 +68,11 @@ def test_the_dataset_has_every_kind_with_its_boxes():
     assert dataset.read(f"{MOVED}/00000").shape == (IMAGE_SIDE, IMAGE_SIDE, 3)
 
 
-@pytest.mark.parametrize("network", ["fully-connected", "global-pooling"])
+@pytest.mark.parametrize(("network", "n_trials"), [("fully-connected", 60), ("global-pooling", 120)])
 @pytest.mark.usefixtures("folding_in_two")
-def test_the_known_cause_is_listed_first(network, tmp_path, fast, monkeypatch):
+def test_the_known_cause_is_listed_first(network, n_trials, tmp_path, fast, monkeypatch):
     monkeypatch.setitem(demo._RECIPES, "train", replace(demo._RECIPES["train"], images=200))
-    monkeypatch.setattr(trials, "TRIALS", 120)
+    monkeypatch.setattr(trials, "TRIALS", n_trials)
     # One blur competes with the known causes as three do.
     monkeypatch.setattr(trials, "BLURS", trials.BLURS[:1])
     # Of the study only its own sweep is looked at.

@@ -210,7 +210,7 @@ class TestByClass:
             if len(part.get_paths()) == 1 and part.get_paths()[0].vertices.shape == (2, 2)
         ]
         low, high = bar.get_paths()[0].vertices[:, 1]
-        interval = mean_interval(rows["p_top1_change"])
+        interval = mean_interval(rows["p_top1_change"], resamples=100)
         assert (low, high) == pytest.approx((interval.low, interval.high))
 
     def test_small_classes_are_refused(self, per_image):
