@@ -15,7 +15,7 @@ from bias_toolkit.invariance import measure_of
 from bias_toolkit.models.give_back import write_weights
 
 CLASSES = ("n01440764", "n01443537")
-IMAGES, NETWORK = 4, "mobilenet_v2"
+IMAGES, NETWORK = 5, "mobilenet_v2"
 
 
 @pytest.fixture

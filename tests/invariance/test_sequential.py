@@ -111,7 +111,7 @@ def test_the_promise_is_kept_on_at_least_95_percent_of_orders(law):
         low - 1e-9 <= truth <= high + 1e-9 and abs(known.mean - truth) <= half_width + 1e-9
         for known, (low, high) in zip(found, intervals, strict=True)
     ]
-    # Of 12 orders fewer keep a promise of 95% once in 50 times, and one of 67% five times in six.
+    # Of 12 orders fewer keep a promise of 95% once in 50 times, and one of 67% four times in five.
     assert np.sum(kept) >= 10
     wanted = (1.96 / half_width) ** 2 * values.var()
     assert np.mean([known.n for known in found]) <= price * wanted / (1 + wanted / len(values)) + SHARD

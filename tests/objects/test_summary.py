@@ -148,7 +148,7 @@ def test_bootstrap_agrees_with_resampling_the_table(make_framing, random_edges):
     expected = null_centre_distance(*room(framing))
     rows = list(framing.groupby("image_id").indices.values())
     slow = []
-    for _ in range(2000):
+    for _ in range(1000):
         drawn = np.concatenate([rows[image] for image in rng.integers(0, 30, 30)])
         slow.append(
             {

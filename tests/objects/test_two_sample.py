@@ -15,13 +15,7 @@ from bias_toolkit.objects.two_sample import (
     classifier_test,
 )
 
-GROUPS = 5
-
-
-@pytest.fixture(autouse=True)
-def few_groups(monkeypatch):
-    """The jackknife takes most of the time."""
-    monkeypatch.setattr("bias_toolkit.objects.two_sample.GROUPS", GROUPS)
+pytestmark = pytest.mark.usefixtures("few_groups")
 
 
 def draw(rng, n, shift=0.0, spread=1.0, most=3):
@@ -59,7 +53,7 @@ def test_p_values_are_uniform_where_nothing_differs_however_alike_the_objects_of
 
 @pytest.mark.parametrize("n", [5, 6, 8])
 def test_of_few_images_the_interval_holds_the_area(n):
-    """A twentieth of so few images can be all of a fold, and all objects of a fold in one order."""
+    """A part of so few images that is left out can be all of a fold, and all objects of a fold in one order."""
     for seed in range(2):
         rng = np.random.default_rng(seed)
         test = classifier_test(draw(rng, n), draw(rng, n), permutations=2, rng=rng)
@@ -87,7 +81,7 @@ def test_the_direction_of_a_difference_does_not_matter():
     assert min(one, other) > 0.6
 
 
-def test_the_interval_is_as_wide_as_what_such_classifiers_reach_scatters(monkeypatch):
+def test_the_interval_is_as_wide_as_what_such_classifiers_reach_scatters(few_groups, monkeypatch):
     """Half the width on the logit scale, over Student's quantile, is the standard deviation or somewhat more."""
 
     def reached(n):
@@ -96,7 +90,7 @@ def test_the_interval_is_as_wide_as_what_such_classifiers_reach_scatters(monkeyp
 
     rng = np.random.default_rng(2)
     low, auc, high = reached(4)
-    error = np.mean(high - low) / 2 / stats.t.ppf(0.975, GROUPS - 1)
+    error = np.mean(high - low) / 2 / stats.t.ppf(0.975, few_groups - 1)
     # The interval takes most of the time.
     monkeypatch.setattr("bias_toolkit.objects.two_sample._jackknife_error", lambda *_: 0.1)
     spread = np.std([*auc, *reached(40)[1]], ddof=1)
