@@ -252,7 +252,8 @@ def test_the_lowest_cell_and_its_equals_are_marked():
     assert found.loc[found["p_top1_change"].idxmin(), "among_lowest"]
 
 
-def test_each_surroundings_is_its_own_and_the_same_every_time():
+def test_each_surroundings_is_its_own_and_the_same_every_time(monkeypatch):
+    monkeypatch.setattr("bias_toolkit.analysis.framing_map.RESAMPLES", 20)
     both = pd.concat([framed(FALLING), framed(FALLING[::-1], seed=1, surroundings="black")])
     together, again = (analyse_map(both, DENSITY, resamples=100, seed=3) for _ in range(2))
     alone = analyse_map(both[both["surroundings"].eq("black")], DENSITY, resamples=100, seed=3)

@@ -11,7 +11,7 @@ from bias_toolkit.objects.locate import estimated_objects, located_shards
 from bias_toolkit.objects.locate_quality import localisation_quality
 from bias_toolkit.study.steps.located import whole_view
 
-IMAGES = 200
+IMAGES = 250
 
 
 @pytest.fixture(scope="module")

@@ -87,7 +87,8 @@ class TestDistanceVsInvariance:
         np.testing.assert_allclose(x, curve["x"])
         np.testing.assert_allclose(y, curve["value"])
         assert "120 images" in texts(ax)
-        assert "given margin" in texts(ax)
+        given = partial_spearman(per_image["nn_distance"], per_image["mac"], per_image["margin"], resamples=100)
+        assert f"given margin {given.rho:.2f} [".replace("-", "\N{MINUS SIGN}") in texts(ax)
 
     def test_jitter_is_small_and_the_same_every_time(self, per_image):
         _, drawn = points(distance_vs_invariance(per_image))
