@@ -52,7 +52,7 @@ class Scale:
 
 
 FULL = Scale("resnet50", 224, 1024, 64, 200_000, 2048, 2000, 3)
-TINY = Scale("resnet18", 64, 6, 4, 500, 16, 20, 1)
+TINY = Scale("resnet18", 32, 6, 4, 500, 16, 20, 1)
 
 
 def random_network(scale: Scale, device: str) -> Model:

@@ -260,7 +260,7 @@ def pooled(finished, made_once, two_folds):
 
 
 @pytest.fixture(scope="session")
-def two_flagged(photographs, fast, made_once, two_folds):
+def two_flagged(finished, photographs, fast, made_once, two_folds):
     """Two studies with flags, of the same photographs and of 70 other test images; tests must not change them."""
     from bias_toolkit import Study
 
@@ -270,7 +270,8 @@ def two_flagged(photographs, fast, made_once, two_folds):
         )
         with two_folds():
             for name, test in (("study", photographs["test"]), ("other", others)):
-                Study(folder / name, photographs["train"], test, "demo:fully-connected", **fast).fit_flag()
+                inputs = photographs["train"], test, "demo:fully-connected"
+                Study(folder / name, *inputs, reuse=[finished.folder], **fast).fit_flag()
 
     folder = made_once("flagged", make)
     return Study(folder / "study"), Study(folder / "other")

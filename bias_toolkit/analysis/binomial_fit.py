@@ -66,12 +66,13 @@ def fit_binomial(terms: np.ndarray, changed: np.ndarray, steps: np.ndarray, clus
 
 def glm_coefficients(design: np.ndarray, changed: np.ndarray, steps: np.ndarray) -> np.ndarray | None:
     """Coefficients of statsmodels' binomial GLM, None where they diverge."""
-    import statsmodels.api as sm
+    from statsmodels.genmod.families import Binomial
+    from statsmodels.genmod.generalized_linear_model import GLM
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         # It warns of diverging coefficients, which are checked below.
         warnings.simplefilter("ignore")
-        model = sm.GLM(np.column_stack([changed, steps - changed]), design, family=sm.families.Binomial())
+        model = GLM(np.column_stack([changed, steps - changed]), design, family=Binomial())
         fitted = model.fit(maxiter=ITERATIONS)
     coefficients = np.asarray(fitted.params)
     if not fitted.converged or not np.all(np.abs(coefficients) < LARGEST_COEFFICIENT):

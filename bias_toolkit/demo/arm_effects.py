@@ -64,7 +64,10 @@ def per_seed(measured: pd.DataFrame, network: str, dataset: str, arm: str, measu
 
     `IF_RIGHT` is P(top-1 change) where the centre view is right with and without the remedy; NaN elsewhere.
     """
-    rows = measured.loc[(network, dataset)]
+    return _of_arm(measured.loc[(network, dataset)], arm, measure)
+
+
+def _of_arm(rows: pd.DataFrame, arm: str, measure: str) -> pd.DataFrame:
     if measure != IF_RIGHT:
         return rows[measure, arm]
     return rows[HEADLINE, arm].where(rows["right", arm].eq(1) & rows["right", NEITHER].eq(1))
@@ -99,13 +102,17 @@ def arm_effects(measured: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     networks, datasets = measured.index.unique("network"), measured.index.unique("dataset")
-    for network, dataset, arm, measure in product(networks, datasets, ARM_LABELS, (*ARM_MEASURES, IF_RIGHT)):
-        own, base = (per_seed(measured, network, dataset, each, measure) for each in (arm, NEITHER))
-        value = with_seeds(mean_interval(own.mean(axis=1), limits=SHARE), own.mean(), SHARE)
-        changes = own - base
-        paired = paired_difference(changes.mean(axis=1).dropna().to_numpy())
-        difference = with_seeds(paired, changes.mean(), DIFFERENCE)[:3] if arm != NEITHER else (np.nan,) * 3
-        rows.append((network, dataset, arm, measure, *value[:3], *difference, value.n, own.shape[1]))
+    for network, dataset in product(networks, datasets):
+        shown = measured.loc[(network, dataset)]
+        for arm, measure in product(ARM_LABELS, (*ARM_MEASURES, IF_RIGHT)):
+            own = _of_arm(shown, arm, measure)
+            value = with_seeds(mean_interval(own.mean(axis=1), limits=SHARE), own.mean(), SHARE)
+            difference = (np.nan,) * 3
+            if arm != NEITHER:
+                changes = own - _of_arm(shown, NEITHER, measure)
+                paired = paired_difference(changes.mean(axis=1).dropna().to_numpy())
+                difference = with_seeds(paired, changes.mean(), DIFFERENCE)[:3]
+            rows.append((network, dataset, arm, measure, *value[:3], *difference, value.n, own.shape[1]))
     names = [f"{name}{end}" for name in ("value", "difference") for end in INTERVAL]
     names = ["network", "dataset", "arm", "measure", *names, "n", "n_seeds"]
     families = [_family(family) for _, family in pd.DataFrame(rows, columns=names).groupby("measure", sort=False)]

@@ -2,10 +2,11 @@ import warnings
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from scipy import stats
 from scipy.optimize import minimize
 from scipy.special import expit
+from statsmodels.genmod.families import Binomial
+from statsmodels.genmod.generalized_linear_model import GLM
 
 from bias_toolkit.analysis.binomial_fit import fit_binomial, fit_within_classes
 
@@ -50,7 +51,7 @@ class TestTogether:
         x, changed, steps, of = images()
         fit = fit_binomial(x, changed, steps, of)
         design = np.column_stack([np.ones(len(x)), x])
-        full = sm.GLM(np.column_stack([changed, steps - changed]), design, family=sm.families.Binomial()).fit().params
+        full = GLM(np.column_stack([changed, steps - changed]), design, family=Binomial()).fit().params
         moved = newton_steps_without(design, changed, steps, full, of)
         np.testing.assert_allclose(fit.covariance, (11 / 12 * moved.T @ moved)[1:, 1:], rtol=1e-6)
         assert fit.clusters == 12
@@ -118,7 +119,7 @@ class TestWithinClasses:
         x, changed, steps, of = images(spread=spread)
         fit = fit_within_classes(x, changed, steps, of)
         design = np.column_stack([x, np.eye(12)[of]])
-        model = sm.GLM(np.column_stack([changed, steps - changed]), design, family=sm.families.Binomial())
+        model = GLM(np.column_stack([changed, steps - changed]), design, family=Binomial())
         full = model.fit(tol=1e-12).params
         np.testing.assert_allclose(fit.coefficients, full[:3], atol=1e-6)
         moved = newton_steps_without(design, changed, steps, full, of)
@@ -133,7 +134,7 @@ class TestWithinClasses:
         assert (np.bincount(of, weights=changed) > 0).all()
         fit = fit_within_classes(margin[:, None], changed, steps, of)
         design = np.column_stack([margin, np.eye(10)[of]])
-        full = sm.GLM(np.column_stack([changed, steps - changed]), design, family=sm.families.Binomial()).fit()
+        full = GLM(np.column_stack([changed, steps - changed]), design, family=Binomial()).fit()
         np.testing.assert_allclose(fit.coefficients, full.params[:1], atol=1e-6)
 
     def test_what_all_images_of_a_class_share_does_not_count(self):

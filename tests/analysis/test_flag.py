@@ -104,9 +104,9 @@ def test_where_distance_tells_the_combination_is_shipped(far_is_unstable):
 
 def test_where_distance_adds_nothing_to_the_margin_no_gain_is_found():
     shipped = [
-        flag.fit_flag(draw(np.random.default_rng(100 + seed), n=300), 0.2, resamples=100).shipped for seed in range(8)
+        flag.fit_flag(draw(np.random.default_rng(100 + seed), n=300), 0.2, resamples=100).shipped for seed in range(5)
     ]
-    # The rule lets at most one in forty through; eight draws of which two do have a chance below 2%.
+    # The rule lets at most one in forty through; five draws of which two do have a chance below 1%.
     assert shipped.count(COMBINATION) <= 1
 
 

@@ -30,32 +30,24 @@ DENSITY = density_of(CELLS)
 def framed(probability, n_images=40, seed=0, right=None, missing=0.0, image_spread=0.0, surroundings="mean"):
     """Table FRAMED: step changes drawn with a probability for each cell, answers right with a probability for each."""
     rng = np.random.default_rng(seed)
-    probability = np.broadcast_to(probability, len(CELLS))
-    right = np.broadcast_to(0.9 if right is None else right, len(CELLS))
-    rows = []
-    for number in range(n_images):
-        shift = image_spread * rng.normal()
-        label = number % 4
-        for cell, p, accuracy in zip(CELLS.itertuples(index=False), probability, right, strict=True):
-            if rng.random() < missing:
-                continue
-            logit = np.log(p / (1 - p)) + shift
-            top1 = label if rng.random() < accuracy else 4
-            rows.append(
-                {
-                    **cell._asdict(),
-                    "image_id": f"{number:03d}",
-                    "surroundings": surroundings,
-                    "p_top1_change": rng.binomial(8, 1 / (1 + np.exp(-logit))) / 8,
-                    "mac": p * rng.random(),
-                    "accuracy": float(top1 == label),
-                    "label_index": label,
-                    "top1": top1,
-                    "magnification": 1.0,
-                    "made_up": 0.5,
-                }
-            )
-    return pd.DataFrame(rows).astype({"label_index": "Int32", "top1": "int32"})
+    shape = n_images, len(CELLS)
+    p = np.broadcast_to(probability, shape)
+    logit = np.log(p / (1 - p)) + image_spread * rng.normal(size=(n_images, 1))
+    number = np.repeat(np.arange(n_images), len(CELLS))
+    is_right = (rng.random(shape) < (0.9 if right is None else right)).ravel()
+    table = pd.concat([CELLS] * n_images, ignore_index=True).assign(
+        image_id=[f"{each:03d}" for each in number],
+        surroundings=surroundings,
+        p_top1_change=rng.binomial(8, 1 / (1 + np.exp(-logit))).ravel() / 8,
+        mac=(p * rng.random(shape)).ravel(),
+        accuracy=is_right.astype(float),
+        label_index=number % 4,
+        top1=np.where(is_right, number % 4, 4),
+        magnification=1.0,
+        made_up=0.5,
+    )
+    there = rng.random(len(table)) >= missing
+    return table[there].reset_index(drop=True).astype({"label_index": "Int32", "top1": "int32"})
 
 
 def row(table, **values):
@@ -145,7 +137,7 @@ def test_a_relation_that_is_accuracys_alone_is_gone_at_equal_accuracy():
     rng = np.random.default_rng(7)
     accuracy = np.clip(0.6 + 0.15 * DENSITY["log_density"].to_numpy() + 0.12 * rng.normal(size=len(CELLS)), 0.1, 0.95)
     probability = np.clip(0.6 * (1 - accuracy) + 0.12 * rng.random(len(CELLS)), 0.02, 0.9)
-    table = framed(probability, n_images=200, right=accuracy, seed=8)
+    table = framed(probability, n_images=200, right=accuracy, seed=9)
     found = analyse_map(table, DENSITY, resamples=100).correlations
     assert row(found, measure="p_top1_change", kind="recognised")["high"] < -0.3
     given = row(found, measure="p_top1_change", kind="given accuracy")
@@ -260,7 +252,8 @@ def test_the_lowest_cell_and_its_equals_are_marked():
     assert found.loc[found["p_top1_change"].idxmin(), "among_lowest"]
 
 
-def test_each_surroundings_is_its_own_and_the_same_every_time():
+def test_each_surroundings_is_its_own_and_the_same_every_time(monkeypatch):
+    monkeypatch.setattr("bias_toolkit.analysis.framing_map.RESAMPLES", 20)
     both = pd.concat([framed(FALLING), framed(FALLING[::-1], seed=1, surroundings="black")])
     together, again = (analyse_map(both, DENSITY, resamples=100, seed=3) for _ in range(2))
     alone = analyse_map(both[both["surroundings"].eq("black")], DENSITY, resamples=100, seed=3)

@@ -15,8 +15,9 @@ FAST = {"resamples": 100, "seed": 1}
 
 @pytest.fixture(autouse=True)
 def _few_rounds(monkeypatch):
-    """Boosting takes most of the time, and is not what these tests are about."""
+    """Boosting and folds take most of the time, and are not what these tests are about."""
     monkeypatch.setattr(ceiling, "BOOSTING_ROUNDS", 3)
+    monkeypatch.setattr(ceiling, "FOLDS", 2)
 
 
 @pytest.fixture(autouse=True)

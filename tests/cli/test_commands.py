@@ -44,15 +44,15 @@ def test_help_lists_every_command(run):
 
 
 def test_help_and_import_load_nothing_heavy():
-    heavy = "('torch', 'faiss', 'matplotlib', 'pandas', 'sklearn')"
-    for statement in (
-        "import bias_toolkit",
-        "import contextlib, io\nfrom bias_toolkit_cli.main import main\n"
-        "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()): main(['--help'])",
-    ):
-        check = f"{statement}\nimport sys; print([name for name in {heavy} if name in sys.modules])"
-        done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
-        assert done.stdout.strip() == "[]"
+    program = """
+import contextlib, io, sys
+import bias_toolkit
+from bias_toolkit_cli.main import main
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()): main(["--help"])
+print([name for name in ("torch", "faiss", "matplotlib", "pandas", "sklearn") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_report_prints_findings_and_the_page(run, photographs, tmp_path):
@@ -122,7 +122,9 @@ def test_plot_by_ending(run, finished, tmp_path, ending, start):
     assert out.read_bytes().startswith(start)
 
 
-def test_plot_options_change_the_figure(run, finished, tmp_path):
+def test_plot_options_change_the_figure(run, finished, tmp_path, monkeypatch):
+    # To lay a figure out takes longest.
+    monkeypatch.setattr("bias_toolkit.report.page.style._lay_out", lambda figure: figure.set_layout_engine("none"))
     figures = []
     for number, options in enumerate(
         (
@@ -282,7 +284,6 @@ def test_results_of_other_settings_are_not_passed_off(run, finished, tmp_path):
     refused(run(*figure), "other inputs or settings", "bias-toolkit analyse")
     assert run("analyse", study)[0] == 0
     assert run(*figure)[0] == 0
-    assert run("analyse", study, "--bins", "2")[0] == 0
     refused(run("sweep", study, "--device", "tpu"), "tpu")
 
 

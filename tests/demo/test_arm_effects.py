@@ -1,3 +1,6 @@
+from functools import partial
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +22,7 @@ from bias_toolkit.demo.arm_effects import (
     with_seeds,
 )
 from bias_toolkit.demo.arm_section import arms_by_framing, arms_plane, arms_section, curves
-from bias_toolkit.foundation.intervals import DIFFERENCE, Interval
+from bias_toolkit.foundation.intervals import DIFFERENCE, Interval, mean_interval, paired_difference
 from bias_toolkit.models.specs import ARM_NETWORKS, DEMO_SEEDS
 from bias_toolkit.report.words.finding import Kind
 
@@ -34,23 +37,29 @@ FRAMING = pd.DataFrame(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_resamples():
+    """Intervals over images have tests of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for function in (mean_interval, paired_difference):
+            name = f"bias_toolkit.demo.arm_effects.{function.__name__}"
+            patch.setattr(name, partial(function, resamples=200))
+        yield
+
+
 def measured(change, *, images=IMAGES, seeds=DEMO_SEEDS):
     """The result of `by_seed` with P(top-1 change) `change(arm, seed, is_varied)` and noise."""
     rng = np.random.default_rng(0)
-    rows = []
-    for network in ARM_NETWORKS:
-        for dataset in ("photographer", "uniform"):
-            noise = rng.normal(0, 0.02, images)
-            for arm in ARM_LABELS:
-                for seed in seeds:
-                    for at in range(images):
-                        value = float(
-                            np.clip(change(arm, seed, dataset == "uniform") + noise[at] + rng.normal(0, 0.02), 0, 1)
-                        )
-                        row = (dataset, f"{at:05d}.png", network, arm, seed, value, value / 2, value > 0.3)
-                        rows.append((*row, 1 - value, at % 3 > 0))
-    names = ["dataset", "image_id", "network", "arm", "seed", "p_top1_change", "mac", "any_change", "accuracy", "right"]
-    return by_seed(pd.DataFrame(rows, columns=names))
+    parts, ids, right = [], [f"{at:05d}.png" for at in range(images)], np.arange(images) % 3 > 0
+    for network, dataset in product(ARM_NETWORKS, ("photographer", "uniform")):
+        noise = rng.normal(0, 0.02, images)
+        for arm, seed in product(ARM_LABELS, seeds):
+            value = change(arm, seed, dataset == "uniform") + noise + rng.normal(0, 0.02, images)
+            own = {"dataset": dataset, "image_id": ids, "network": network, "arm": arm, "seed": seed, "right": right}
+            value = value.clip(0, 1)
+            own |= {"p_top1_change": value, "mac": value / 2, "any_change": value > 0.3, "accuracy": 1 - value}
+            parts.append(pd.DataFrame(own))
+    return by_seed(pd.concat(parts, ignore_index=True))
 
 
 def found(table):
@@ -98,14 +107,14 @@ def test_interval_holds_the_truth_for_new_images_and_seeds():
 
 
 @pytest.fixture(scope="module")
-def partial():
+def helped():
     """The table of remedies that help in part; their effects, and the findings."""
     table = measured(helps_in_part)
     return table, *found(table)
 
 
-def test_effects_are_paired_by_image_and_seed(partial):
-    table, effects, _ = partial
+def test_effects_are_paired_by_image_and_seed(helped):
+    table, effects, _ = helped
     row = effects.query("network == 'global-pooling' and dataset == 'uniform' and measure == 'p_top1_change'")
     row = row.set_index("arm").loc[BOTH]
     own, base = (per_seed(table, "global-pooling", "uniform", arm, "p_top1_change") for arm in (BOTH, NEITHER))
@@ -115,16 +124,16 @@ def test_effects_are_paired_by_image_and_seed(partial):
     assert effects.query("arm == @NEITHER")["difference"].isna().all()
 
 
-def test_where_both_are_right_only_such_images_count(partial):
-    table = partial[0].copy()
+def test_where_both_are_right_only_such_images_count(helped):
+    table = helped[0].copy()
     table.loc[table.index.get_level_values("image_id") < "00048.png", ("right", BOTH)] = 0.0
     right = per_seed(table, "global-pooling", "uniform", BOTH, IF_RIGHT)
     assert right.notna().any(axis=1).sum() == 32
     assert (right.dropna().index >= "00048.png").all()
 
 
-def test_partial_solution(partial):
-    *_, findings = partial
+def test_partial_solution(helped):
+    *_, findings = helped
     assert [finding.kind for finding in findings] == [Kind.EFFECT] * 4
     claims = [finding.claim for finding in findings]
     assert claims == [
@@ -200,8 +209,8 @@ def test_too_few_images_or_seeds(few, stays):
     assert verdict(findings) == []
 
 
-def test_section_shows_every_arm_and_seed(partial):
-    table, effects, findings = partial
+def test_section_shows_every_arm_and_seed(helped):
+    table, effects, findings = helped
     section = arms_section(table, effects, FRAMING, findings)
     tables = [block for block in section.blocks if block.kind == "table"]
     assert len(tables) == 2

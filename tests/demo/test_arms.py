@@ -10,18 +10,17 @@ from bias_toolkit.models.demo import load_demo_network
 NETWORK, SEEDS = "fully-connected", (0, 2)
 
 
-@pytest.fixture
-def few(monkeypatch):
-    """One network, two seeds, and a few images of each test set."""
-    monkeypatch.setattr(arms, "ARM_NETWORKS", (NETWORK,))
-    monkeypatch.setattr(arms, "DEMO_SEEDS", SEEDS)
-    monkeypatch.setattr(arms, "IMAGES", {"photographer": 3, "uniform": 4})
-    monkeypatch.setattr(arms, "RUNTIME", "torch")
+@pytest.fixture(scope="module")
+def measured():
+    """The measures of one network, two seeds, and a few images of each test set."""
+    few = {"ARM_NETWORKS": (NETWORK,), "DEMO_SEEDS": SEEDS, "IMAGES": {"photographer": 3, "uniform": 4}}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (few | {"RUNTIME": "torch"}).items():
+            patch.setattr(arms, name, value)
+        return measure_arms()
 
 
-@pytest.mark.usefixtures("few")
-def test_measures_are_those_of_the_networks_that_ship():
-    measured = measure_arms()
+def test_measures_are_those_of_the_networks_that_ship(measured):
     assert list(measured.columns) == MEASURED.names
     assert len(measured) == 4 * len(SEEDS) * 7
     dataset = load_demo_dataset("uniform")
@@ -42,16 +41,15 @@ def test_measures_are_those_of_the_networks_that_ship():
         assert row.right == (top1[4] == label)
 
 
-def test_shipped_measures_are_of_the_shipped_networks_and_images(request):
+def test_shipped_measures_are_of_the_shipped_networks_and_images(measured):
     """If this fails, `python -m bias_toolkit.demo.arms` makes them anew."""
     shipped = measured_arms()
     assert MADE_OF.read_text().strip() == made_of()
     assert list(shipped.columns) == MEASURED.names
     assert len(shipped) == 2 * 4 * 3 * sum(IMAGES.values())
     assert shipped.notna().all(axis=None)
-    request.getfixturevalue("few")
     keys = ["dataset", "image_id", "network", "arm", "seed"]
-    again = measure_arms().merge(shipped, on=keys, suffixes=("", "_shipped"))
+    again = measured.merge(shipped, on=keys, suffixes=("", "_shipped"))
     assert len(again) == 4 * len(SEEDS) * 7
     for name in (*ARM_MEASURES, "right"):
         np.testing.assert_allclose(again[name].astype(float), again[f"{name}_shipped"].astype(float), atol=1e-5)

@@ -23,7 +23,6 @@ from bias_toolkit.demo.known_causes import (
 )
 from bias_toolkit.explain import trials
 
-N = 4
 # On so few images, of which one is near its limit.
 MOSTLY = 0.7
 
@@ -68,26 +67,26 @@ def test_the_dataset_has_every_kind_with_its_boxes():
     assert dataset.read(f"{MOVED}/00000").shape == (IMAGE_SIDE, IMAGE_SIDE, 3)
 
 
-@pytest.mark.parametrize("network", ["fully-connected", "global-pooling"])
+@pytest.mark.parametrize(("network", "n", "n_trials"), [("fully-connected", 4, 60), ("global-pooling", 2, 120)])
 @pytest.mark.usefixtures("folding_in_two")
-def test_the_known_cause_is_listed_first(network, tmp_path, fast, monkeypatch):
+def test_the_known_cause_is_listed_first(network, n, n_trials, tmp_path, fast, monkeypatch):
     monkeypatch.setitem(demo._RECIPES, "train", replace(demo._RECIPES["train"], images=200))
-    monkeypatch.setattr(trials, "TRIALS", 120)
+    monkeypatch.setattr(trials, "TRIALS", n_trials)
     # One blur competes with the known causes as three do.
     monkeypatch.setattr(trials, "BLURS", trials.BLURS[:1])
     # Of the study only its own sweep is looked at.
-    explained = explain_known_causes(network, N, tmp_path / "study", protocols=("crop",), sizes=(1.0,), **fast)
+    explained = explain_known_causes(network, n, tmp_path / "study", protocols=("crop",), sizes=(1.0,), **fast)
     table = confusion(explained)
-    assert (table.sum(axis=1) == N).all()
+    assert (table.sum(axis=1) == n).all()
     assert list(table.columns) == list(OUTCOMES)
     # Global pooling forgets where a digit is, so hardly a moved one is unstable.
-    unstable = N - table[STABLE]
-    assert unstable[SCALED] >= N / 4
-    assert (unstable[MOVED] >= N / 2) if network == "fully-connected" else (unstable[MOVED] <= N / 4)
+    unstable = n - table[STABLE]
+    assert unstable[SCALED] >= n / 4
+    assert (unstable[MOVED] >= n / 2) if network == "fully-connected" else (unstable[MOVED] <= n / 4)
     found = sum(table.loc[kind, cause] for kind, cause in EXPECTED.items())
     assert found >= MOSTLY * unstable[list(EXPECTED)].sum()
-    assert table.loc[AS_TRAINED, STABLE] >= 0.8 * N
+    assert table.loc[AS_TRAINED, STABLE] >= 0.8 * n
     # Called stable, whatever the framing: what does not change on the study's own sweep, which is a few of the steps.
     still = explained[explained["p_top1_change"] == 0]
     assert (still["outcome"] == STABLE).mean() >= 0.85
-    assert (still["kind"] != AS_TRAINED).sum() >= 3
+    assert (still["kind"] != AS_TRAINED).sum() > n / 2

@@ -14,7 +14,7 @@ from bias_toolkit.report.page.page import write_into
 from bias_toolkit.report.page.publish import PAGE
 from bias_toolkit_cli.main import main
 
-IMAGES = {"train": 120, "train-uniform": 120, "photographer": 60, "uniform": 400}
+IMAGES = {"train": 120, "train-uniform": 120, "photographer": 60, "uniform": 300}
 SETTINGS = {"map_images": 8, "map_positions": (0.2, 0.5, 0.8), "map_scales": (0.2, 0.36, 0.64)}
 # The page joins what the studies' own sweep says.
 SETTINGS |= {"protocols": ("crop",), "sizes": (1.0,)}

@@ -109,12 +109,12 @@ def test_arms_are_kept_in_one_file_in_half_precision(tmp_path, monkeypatch):
 
 
 def quickly(train):
-    return lambda name, *arguments, **options: train(name, *arguments, **options | {"epochs": 1, "images": 32})
+    return lambda name, *arguments, **options: train(name, *arguments, **options | {"epochs": 1, "images": 16})
 
 
 def test_training_learns_the_images_it_is_shown():
-    network = train_demo_network("fully-connected", epochs=16, batch=16, images=64)
-    pixels, labels = training_images("train", 64)
+    network = train_demo_network("fully-connected", epochs=16, batch=8, images=32)
+    pixels, labels = training_images("train", 32)
     inputs = centre_views(pixels)
     with torch.inference_mode():
         assert (network(inputs).argmax(1) == labels).float().mean() > 0.8
@@ -150,18 +150,18 @@ def shipped():
             class_names=DEMO_CLASS_NAMES,
         )
         images = np.stack([dataset.read(image_id) for image_id in dataset.images["image_id"][:n]])
-        views = [model.evaluate(images[:, k : k + 64, k : k + 64]).probabilities for k in range(2, 7)]
+        views = [model.evaluate(images[:, k : k + 64, k : k + 64]).probabilities for k in range(3, 6)]
         top1 = np.stack(views).argmax(axis=2)
         boxes = dataset.objects[["x0", "y0", "x1", "y1"]].to_numpy(float)[:n] / IMAGE_SIDE
         offset = np.hypot(*((boxes[:, :2] + boxes[:, 2:]) / 2 - 0.5).T)
         scale = np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
-        correct = top1[2] == dataset.images["label"].astype(int).to_numpy()[:n]
+        correct = top1[1] == dataset.images["label"].astype(int).to_numpy()[:n]
         return (top1[1:] != top1[:-1]).mean(axis=0), correct, offset, scale
 
     return {
         (network, name): measure(network, load_demo_dataset(name), n)
         for network in DEMO_NETWORKS
-        for name, n in (("photographer", 80), ("uniform", 160))
+        for name, n in (("photographer", 80), ("uniform", 120))
         if name == "uniform" or network in CENTRED
     }
 

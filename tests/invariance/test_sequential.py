@@ -104,26 +104,27 @@ def test_the_promise_is_kept_on_at_least_95_percent_of_orders(law):
     `benchmarks/sequential.py` does the same with more draws and more laws.
     """
     values, half_width, price = LAWS[law]
-    found = [stopped(values, half_width, seed) for seed in range(20)]
+    found = [stopped(values, half_width, seed) for seed in range(12)]
+    intervals = [known.interval for known in found]
     truth = values.mean()
     kept = [
-        known.interval[0] - 1e-9 <= truth <= known.interval[1] + 1e-9 and abs(known.mean - truth) <= half_width + 1e-9
-        for known in found
+        low - 1e-9 <= truth <= high + 1e-9 and abs(known.mean - truth) <= half_width + 1e-9
+        for known, (low, high) in zip(found, intervals, strict=True)
     ]
-    # Of 20 orders fewer keep a promise of 95% once in 400 times.
-    assert np.sum(kept) >= 16
+    # Of 12 orders fewer keep a promise of 95% once in 50 times, and one of 67% four times in five.
+    assert np.sum(kept) >= 10
     wanted = (1.96 / half_width) ** 2 * values.var()
     assert np.mean([known.n for known in found]) <= price * wanted / (1 + wanted / len(values)) + SHARD
     assert all(known.n < len(values) for known in found)
-    for known in found:
-        assert known.mean - known.interval[0] <= half_width + 1e-9
-        assert known.interval[1] - known.mean <= half_width + 1e-9
+    for known, (low, high) in zip(found, intervals, strict=True):
+        assert known.mean - low <= half_width + 1e-9
+        assert high - known.mean <= half_width + 1e-9
 
 
 def test_the_promise_is_kept_where_some_images_cannot_be_read():
     values = LAWS["0 or 1, even"][0]
     kept = []
-    for seed in range(20):
+    for seed in range(12):
         rng = np.random.default_rng(seed)
         order, readable = rng.permutation(values), rng.random(len(values)) < 0.9
         known = SequentialMean(len(values), 0.05)
@@ -133,8 +134,9 @@ def test_the_promise_is_kept_where_some_images_cannot_be_read():
             known.add(order[shard][readable[shard]])
             if known.is_known:
                 break
-        kept.append(known.interval[0] <= order[readable].mean() <= known.interval[1])
-    assert np.sum(kept) >= 16
+        low, high = known.interval
+        kept.append(low <= order[readable].mean() <= high)
+    assert np.sum(kept) >= 10
 
 
 def test_equal_values_are_believed_after_as_many_as_the_law_of_rare_events_asks():

@@ -71,7 +71,9 @@ def test_the_same_weights_however_wrapped(wrapping, tmp_path):
 def test_safetensors_are_the_same_weights(tensors, tmp_path):
     torch.save(WRAPPINGS["in one another"](tensors), tmp_path / "weights.pt")
     save_file(tensors, tmp_path / "weights.safetensors")
-    model, other = (load_model(SHUFFLENET, weights=tmp_path / f"weights.{kind}") for kind in ("pt", "safetensors"))
+    model, other = (
+        load_model(SHUFFLENET, weights=tmp_path / f"weights.{kind}", runtime="torch") for kind in ("pt", "safetensors")
+    )
     assert model.weights_sha256 == other.weights_sha256
     assert model.name == f"{SHUFFLENET} (weights.pt)"
     loaded = model.module.state_dict()
@@ -120,7 +122,7 @@ def test_number_of_classes_is_that_of_the_files_classifier(library, tmp_path):
     else:
         spec, network = "timm:resnet10t", timm.create_model("resnet10t", num_classes=7)
     torch.save(network.state_dict(), tmp_path / "seven.pth")
-    model = load_model(spec, weights=tmp_path / "seven.pth")
+    model = load_model(spec, weights=tmp_path / "seven.pth", runtime="torch")
     assert model.n_classes == 7
     assert model.class_names is None
     assert model.class_ids is None
@@ -272,7 +274,7 @@ def test_a_key_that_a_file_has_not_is_told(tmp_path):
 def test_the_key_reaches_the_file_from_load_model(tmp_path):
     plain, averaged = (shufflenet(n_classes=3, seed=seed).state_dict() for seed in (1, 2))
     torch.save({"model": plain, "model_ema": averaged}, tmp_path / "w.pth")
-    model = load_model(SHUFFLENET, weights=tmp_path / "w.pth", weights_key="model_ema")
+    model = load_model(SHUFFLENET, weights=tmp_path / "w.pth", weights_key="model_ema", runtime="torch")
     assert torch.equal(model.module.fc.weight, averaged["fc.weight"])
     with pytest.raises(InputError, match="--weights-key is of a file of weights; give the file with --weights"):
         load_model("demo", weights_key="model_ema")
@@ -438,11 +440,9 @@ def save_bare(what, path):
 
 
 @pytest.mark.parametrize("save", [torch.save, save_legacy, save_pickle, save_bare])
-def test_a_malicious_file_is_refused_and_not_executed(save, tensors, tmp_path, monkeypatch):
-    # Of a plain pickle of so many tensors, less than 14 GB of free memory would be the reason.
-    monkeypatch.setattr("bias_toolkit.models.weights_file.available_memory", lambda: 2**36)
+def test_a_malicious_file_is_refused_and_not_executed(save, tmp_path):
     path, marker = tmp_path / "malicious.pth", tmp_path / "executed"
-    save({"state_dict": tensors, "callback": Malicious(marker)}, path)
+    save({"state_dict": Small().state_dict(), "callback": Malicious(marker)}, path)
     with pytest.raises(InputError, match=r"malicious.pth was not loaded.*could execute code") as raised:
         load_model(SHUFFLENET, weights=path)
     assert "\n" not in str(raised.value)
@@ -583,6 +583,7 @@ def written(path, entries, method=zipfile.ZIP_STORED):
     return path
 
 
+BOMB = 60 * 2**20
 MEASURED = """
 import os, resource, sys
 from bias_toolkit.foundation.errors import InputError
@@ -622,19 +623,19 @@ def told_and_megabytes():
 
 def test_a_file_that_unpacks_to_much_is_refused_packed(told_and_megabytes, tmp_path):
     entries = saved({"weight": torch.zeros(2)}, tmp_path / "whole.pth")
-    entries[next(name for name in entries if name.endswith("/data/0"))] = bytes(120 * 2**20)
+    entries[next(name for name in entries if name.endswith("/data/0"))] = bytes(BOMB)
     path = written(tmp_path / "bomb.pth", entries, zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 2**20
     told, megabytes = told_and_megabytes(path)
     assert "bomb.pth was not loaded, because its entries are compressed" in told
-    assert megabytes < 80
+    assert megabytes < 40
 
 
 @pytest.mark.parametrize("record", ["version", "byteorder", "data.pkl"])
 def test_no_record_is_unpacked_that_lies_about_its_size(record, told_and_megabytes, tmp_path):
     entries = saved({"weight": torch.zeros(2)}, tmp_path / "whole.pth")
     name = next(each for each in entries if each.endswith(f"/{record}"))
-    entries[name] = bytes(120 * 2**20)
+    entries[name] = bytes(BOMB)
     path = written(tmp_path / "bomb.pth", entries, zipfile.ZIP_DEFLATED)
     content = bytearray(path.read_bytes())
     place = content.rindex(name.encode()) - 46 + 24
@@ -642,7 +643,7 @@ def test_no_record_is_unpacked_that_lies_about_its_size(record, told_and_megabyt
     path.write_bytes(content)
     told, megabytes = told_and_megabytes(path)
     assert "bomb.pth was not loaded, because its entries are compressed" in told
-    assert megabytes < 80
+    assert megabytes < 40
 
 
 def test_entries_over_one_another_are_refused(tmp_path):
@@ -689,7 +690,7 @@ def copies_of(text, count):
 
 @pytest.mark.parametrize("kind", ["zip", "legacy"])
 def test_a_pickle_that_multiplies_what_it_holds_is_refused(kind, told_and_megabytes, tmp_path):
-    pickled = copies_of(b"a" * 10**6, 100_000)
+    pickled = copies_of(b"a" * 7 * 10**6, 20_000)
     if kind == "zip":
         entries = saved({"a": torch.zeros(2)}, tmp_path / "whole.pth")
         entries = {name: pickled if name.endswith("data.pkl") else each for name, each in entries.items()}

@@ -19,7 +19,7 @@ from bias_toolkit.models.pretrained import imagenet_classes
 
 @pytest.fixture(scope="module")
 def lite0():
-    return load_model("efficientnet-lite0", device="cpu")
+    return load_model("efficientnet-lite0", device="cpu", runtime="torch")
 
 
 def test_efficientnet_lite0_and_what_is_known_of_it(lite0):
@@ -33,7 +33,7 @@ def test_efficientnet_lite0_and_what_is_known_of_it(lite0):
 
 
 def test_efficientnet_lite0_is_the_same_every_time(lite0):
-    assert load_model("efficientnet-lite0", device="cpu").weights_sha256 == lite0.weights_sha256
+    assert load_model("efficientnet-lite0", device="cpu", runtime="torch").weights_sha256 == lite0.weights_sha256
 
 
 @pytest.mark.parametrize(("name", "size", "fraction"), [("lite1", 240, 0.882), ("lite2", 260, 0.89)])
@@ -100,7 +100,7 @@ def test_torchvision_weights_come_with_preprocessing_and_classes(monkeypatch):
     torch.manual_seed(5)
     tensors = torchvision.models.mobilenet_v3_small(weights=None).state_dict()
     monkeypatch.setattr(torchvision.models._api, "load_state_dict_from_url", lambda *args, **kwargs: tensors)
-    model = load_model("torchvision:mobilenet_v3_small", device="cpu")
+    model = load_model("torchvision:mobilenet_v3_small", device="cpu", runtime="torch")
     assert torch.equal(model.module.state_dict()["classifier.3.bias"], tensors["classifier.3.bias"])
     assert model.input_size == 224
     assert model.preprocessing == Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bilinear", 224 / 256)
@@ -113,7 +113,7 @@ def test_torchvision_categories_that_are_not_imagenets_stay_names(monkeypatch):
     monkeypatch.setattr(torchvision.models._api, "load_state_dict_from_url", lambda *args, **kwargs: tensors)
     others = [f"thing {number}" for number in range(1000)]
     monkeypatch.setitem(published.meta, "categories", others)
-    model = load_model("torchvision:mobilenet_v3_small", device="cpu")
+    model = load_model("torchvision:mobilenet_v3_small", device="cpu", runtime="torch")
     assert model.class_names == others
     assert model.class_ids is None
 
@@ -122,7 +122,7 @@ def test_timm_weights_come_with_preprocessing_and_classes(monkeypatch):
     torch.manual_seed(5)
     tensors = timm.create_model("lcnet_050").state_dict()
     monkeypatch.setattr(timm.models._builder, "load_state_dict_from_hf", lambda *args, **kwargs: tensors)
-    model = load_model("timm:lcnet_050.ra2_in1k", device="cpu")
+    model = load_model("timm:lcnet_050.ra2_in1k", device="cpu", runtime="torch")
     config = timm.get_pretrained_cfg("lcnet_050.ra2_in1k")
     assert torch.equal(model.module.state_dict()["classifier.bias"], tensors["classifier.bias"])
     assert model.input_size == config.input_size[1]
@@ -231,7 +231,7 @@ def test_loading_prints_nothing_and_leaves_the_generators_alone(capfd, monkeypat
     before = torch.get_rng_state(), random.getstate()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        load_model("efficientnet-lite0", device="cpu")
+        load_model("efficientnet-lite0", device="cpu", runtime="torch")
     assert torch.equal(torch.get_rng_state(), before[0])
     assert random.getstate() == before[1]
     assert capfd.readouterr() == ("", "")

@@ -42,3 +42,10 @@ def random_edges():
         return np.column_stack([low, low + size])
 
     return draw
+
+
+@pytest.fixture
+def few_groups(monkeypatch):
+    """A jackknife of few groups, which otherwise takes most of the time; gives their number."""
+    monkeypatch.setattr("bias_toolkit.objects.two_sample.GROUPS", 5)
+    return 5

@@ -7,6 +7,8 @@ from bias_toolkit.objects import FRAMING_COMPARISON, compare_framing, comparison
 
 FAST = {"resamples": 200, "permutations": 99}
 
+pytestmark = pytest.mark.usefixtures("few_groups")
+
 
 def framed(make_framing, rng, n, scale=30.0, right=0.0, several=False):
     """Boxes of about `scale` percent of the frame's side, placed about its middle."""
@@ -90,7 +92,7 @@ def test_intervals_of_differences_agree_with_resampling_the_tables(make_framing)
         for framing, _ in pair
     ]
     slow = []
-    for _ in range(1500):
+    for _ in range(1000):
         first, second = (
             np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))]) for members in images
         )

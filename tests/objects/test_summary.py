@@ -11,15 +11,15 @@ from bias_toolkit.objects import summary as summary_module
 from bias_toolkit.objects.framing_variables import sample_of_images
 from bias_toolkit.objects.null_model import null_centre_distance, room
 
-REPEATS = 50
-# Of 50 intervals that hold the truth with a chance of 95%, fewer do once in 1,300 times; of such of half the width, as
-# many do once in 150 times. Of means of 50 draws, one in 2,000 lies farther from the truth, in standard errors.
-HELD, NEAR = 0.84, 3.5
+REPEATS = 30
+# Of 30 intervals that hold the truth with a chance of 95%, fewer do once in 300 times; of such of half the width, as
+# many do once in 24 times. Of means of 30 draws, one in 700 lies farther from the truth, in standard errors.
+HELD, NEAR = 25 / 30, 3.5
 
 
 @pytest.fixture(scope="module")
 def null_repeats():
-    """The summaries of 50 datasets drawn from the null model: 40 images, one to three boxes each."""
+    """The summaries of 30 datasets drawn from the null model: 40 images, one to three boxes each."""
     rng = np.random.default_rng(11)
     rows = []
     for _ in range(REPEATS):
@@ -31,7 +31,7 @@ def null_repeats():
         objects = objects.assign(image_id=image_ids, category="thing", object_id=0)
         images = pd.DataFrame({"image_id": [f"{i}" for i in range(40)], "width": 100, "height": 100})
         framing = position_and_scale(objects, images)
-        summary = framing_summary(framing, images, by_class=False, resamples=200, placements=99, seed=len(rows))
+        summary = framing_summary(framing, images, by_class=False, resamples=100, placements=99, seed=len(rows))
         rows.append(summary.iloc[0])
     return pd.DataFrame(rows)
 
@@ -41,7 +41,7 @@ def test_interval_covers_zero_where_the_null_model_holds(null_repeats, which):
     low, high = null_repeats[f"{which}centre_bias_low"], null_repeats[f"{which}centre_bias_high"]
     assert ((low <= 0) & (high >= 0)).mean() >= HELD
     bias = null_repeats[f"{which}centre_bias"]
-    # Four standard errors of a standard deviation of 50 draws above it, and three below.
+    # Three standard errors of a standard deviation of 30 draws above it, and two below.
     assert 0.7 < (high - low).mean() / 2 / (1.96 * bias.std()) < 1.4
     assert abs(bias.mean()) < NEAR * bias.std() / np.sqrt(REPEATS)
 
@@ -148,7 +148,7 @@ def test_bootstrap_agrees_with_resampling_the_table(make_framing, random_edges):
     expected = null_centre_distance(*room(framing))
     rows = list(framing.groupby("image_id").indices.values())
     slow = []
-    for _ in range(2000):
+    for _ in range(1000):
         drawn = np.concatenate([rows[image] for image in rng.integers(0, 30, 30)])
         slow.append(
             {

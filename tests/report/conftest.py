@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -624,10 +625,30 @@ def bare_source() -> MemorySource:
     return MemorySource()
 
 
+@contextmanager
+def without_layout():
+    """Figures are saved without being laid out: that takes longest, and is tested in test_style.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bias_toolkit.report.page.style._lay_out", lambda figure: figure.set_layout_engine("none"))
+        yield
+
+
+@pytest.fixture
+def no_layout():
+    """Figures are not laid out in a test."""
+    with without_layout():
+        yield
+
+
 @pytest.fixture(scope="session")
 def report(shared_source, made_once):
     """The folder of the report of the study with everything."""
-    folder = made_once("report", lambda folder: write_report(shared_source, folder / "report")) / "report"
+
+    def make(folder):
+        with without_layout():
+            write_report(shared_source, folder / "report")
+
+    folder = made_once("report", make) / "report"
     return SimpleNamespace(folder=folder, html=(folder / "index.html").read_text(encoding="utf-8"))
 
 

@@ -44,9 +44,11 @@ def described(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page(described, tmp_path_factory):
+def page(described, tmp_path_factory, no_figures):
+    """The page's folder; each figure is drawn, and none saved."""
     folder = tmp_path_factory.mktemp("page") / "out"
-    write_framing_report(described, folder, FAST)
+    with no_figures(drawn=("",)):
+        write_framing_report(described, folder, FAST)
     return folder
 
 

@@ -107,11 +107,19 @@ def test_everything_is_read_once_for_a_report(source, tmp_path, pages_without_fi
     assert {read: n for read, n in watched.reads.items() if n > 1 and read[0] != "read_image"} == {}
 
 
-def test_importing_the_report_loads_no_network_and_no_index():
-    heavy = {"torch", "faiss", "scipy.stats", "sklearn"}
-    code = f"import sys, bias_toolkit.report; print(sorted({heavy} & set(sys.modules)))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "[]"
+def test_importing_the_report_loads_no_network_and_no_index_and_drawing_no_pyplot(tmp_path):
+    program = f"""
+import sys
+import pandas as pd
+from bias_toolkit.report import save_figure
+print(sorted({{"torch", "faiss", "scipy.stats", "sklearn"}} & set(sys.modules)))
+from bias_toolkit.report.topics.invariance.figures import measure_histogram
+table = pd.DataFrame({{"p_top1_change": [0.0, 0.5], "n_steps": 8}})
+save_figure(measure_histogram(table), {str(tmp_path / "a.png")!r})
+print("matplotlib.pyplot" in sys.modules)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["[]", "False"]
 
 
 def test_a_topic_needs_a_name_and_what_it_reads(source, tmp_path, pages_without_figures, monkeypatch):

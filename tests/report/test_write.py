@@ -116,6 +116,7 @@ def test_figures(report):
     assert {"centres-training", "coverage-training", "sizes", "classes", "distance-mac-given-margin"} <= names
 
 
+@pytest.mark.usefixtures("no_layout")
 def test_every_figure_in_the_formats_that_are_asked_for(bare_source, shared_source, tmp_path):
     source = dataclasses.replace(
         bare_source,
@@ -186,6 +187,7 @@ def test_nothing_computed_omits_sections_and_says_why(bare_source, tmp_path):
     assert sorted(item.name for item in path.parent.iterdir()) == ["index.html", "results.json", "tables"]
 
 
+@pytest.mark.usefixtures("no_layout")
 def test_twice_is_the_same(bare_source, source, tmp_path):
     source.train_framing = source.per_image = pd.DataFrame()
     source.reference = None

@@ -1,6 +1,7 @@
 """What is drawn is what the tables say."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from bias_toolkit.analysis import mean_interval, quantile_curve
+from bias_toolkit.analysis import mean_interval, partial_spearman, quantile_curve, spearman
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.objects import Maps
 from bias_toolkit.report import PLOTS, plot
@@ -38,6 +39,16 @@ from bias_toolkit.report.topics.framing.figures import (
     scale_histogram,
 )
 from bias_toolkit.report.topics.invariance.figures import measure_by_size, measure_histogram
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    """What a figure computes itself has few resamples: the numbers have tests of their own."""
+    few = {"resamples": 100, "permutations": 100}
+    for function in (spearman, partial_spearman):
+        monkeypatch.setattr(f"bias_toolkit.report.relations.figures.{function.__name__}", partial(function, **few))
+    curve = partial(quantile_curve, resamples=100)
+    monkeypatch.setattr("bias_toolkit.report.relations.figures.quantile_curve", curve)
 
 
 @pytest.fixture
@@ -76,7 +87,8 @@ class TestDistanceVsInvariance:
         np.testing.assert_allclose(x, curve["x"])
         np.testing.assert_allclose(y, curve["value"])
         assert "120 images" in texts(ax)
-        assert "given margin" in texts(ax)
+        given = partial_spearman(per_image["nn_distance"], per_image["mac"], per_image["margin"], resamples=100)
+        assert f"given margin {given.rho:.2f} [".replace("-", "\N{MINUS SIGN}") in texts(ax)
 
     def test_jitter_is_small_and_the_same_every_time(self, per_image):
         _, drawn = points(distance_vs_invariance(per_image))
@@ -199,7 +211,7 @@ class TestByClass:
             if len(part.get_paths()) == 1 and part.get_paths()[0].vertices.shape == (2, 2)
         ]
         low, high = bar.get_paths()[0].vertices[:, 1]
-        interval = mean_interval(rows["p_top1_change"])
+        interval = mean_interval(rows["p_top1_change"], resamples=100)
         assert (low, high) == pytest.approx((interval.low, interval.high))
 
     def test_small_classes_are_refused(self, per_image):

@@ -135,7 +135,7 @@ def test_no_boxes():
         assert finding.kind == "unknown"
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 @given(st.floats(-1, 1), st.floats(0, 0.5), st.floats(0, 0.5), st.integers(5, 200))
 def test_the_answer_says_what_its_interval_shows(value, below, above, n_images):
     row = {"centre_bias_low": value - below, "centre_bias": value, "centre_bias_high": value + above}
@@ -268,7 +268,7 @@ def test_a_class_that_alone_would_be_found_is_not_among_twenty():
     assert finding.evidence.startswith("In 0 of 20 training classes, they lie nearer")
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 @given(st.lists(st.tuples(st.floats(-0.9, 0.9), st.floats(0.01, 0.5)), min_size=5, max_size=12))
 def test_as_many_classes_are_told_as_the_table_shows(values):
     rows = [bias(0.0), *(category(f"{i}", value, half) for i, (value, half) in enumerate(values))]
@@ -307,7 +307,7 @@ def test_classes_against_the_whole_set():
     assert not any("the whole training set" in finding.claim for finding in two)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 @given(st.lists(st.tuples(st.floats(-0.9, 0.9), st.floats(0.01, 0.5)), min_size=3, max_size=12))
 def test_the_table_shows_which_classes_differ_from_the_whole_set(values):
     rows = [uncut_bias(0.3, n=4000)]
