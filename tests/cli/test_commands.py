@@ -114,6 +114,7 @@ def test_steps_print_sentences(run, finished, tmp_path, command):
 
 
 @pytest.mark.parametrize(("ending", "start"), [(".pdf", b"%PDF"), (".svg", b"<?xml"), (".png", b"\x89PNG")])
+@pytest.mark.usefixtures("no_layout")
 def test_plot_by_ending(run, finished, tmp_path, ending, start):
     out = tmp_path / f"figure{ending}"
     code, printed, _ = run("plot", finished.folder, "distance-vs-invariance", "--out", out)
@@ -122,9 +123,8 @@ def test_plot_by_ending(run, finished, tmp_path, ending, start):
     assert out.read_bytes().startswith(start)
 
 
-def test_plot_options_change_the_figure(run, finished, tmp_path, monkeypatch):
-    # To lay a figure out takes longest.
-    monkeypatch.setattr("bias_toolkit.report.page.style._lay_out", lambda figure: figure.set_layout_engine("none"))
+@pytest.mark.usefixtures("no_layout")
+def test_plot_options_change_the_figure(run, finished, tmp_path):
     figures = []
     for number, options in enumerate(
         (
@@ -148,6 +148,7 @@ def test_plot_lists_the_figures_of_the_study(run, finished):
         assert "map-vs-density" not in printed
 
 
+@pytest.mark.usefixtures("no_layout")
 def test_plot_has_the_size_that_was_asked_for(run, finished, tmp_path):
     out = tmp_path / "figure.png"
     code, printed, _ = run("plot", finished.folder, "scale", "--out", out, "--size", "3.3x2.5")
