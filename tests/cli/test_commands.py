@@ -88,7 +88,7 @@ def test_report_prints_findings_and_the_page(run, photographs, tmp_path):
 
 def test_steps_print_json(run, finished, tmp_path):
     study = shutil.copytree(finished.folder, tmp_path / "study")
-    results, options = {}, {"sweep": ["--resamples", "120", "--permutations", "110"]}
+    results, options = {}, {"sweep": ["--resamples", "120", "--permutations", "110"], "analyse": ["--bins", "2"]}
     for command in ("embed", "index", "sweep", "objects", "analyse"):
         code, out, _ = run(command, study, "--json", *options.get(command, []))
         assert code == 0
@@ -100,7 +100,8 @@ def test_steps_print_json(run, finished, tmp_path):
     assert row["low"] < row["value"] < row["high"]
     expected = measure_summary(finished.measures, resamples=120, seed=finished.settings.seed)
     assert results["sweep"]["sweeps"] == expected.to_dict("records")
-    assert Study(study).settings.permutations == 110
+    assert (Study(study).settings.permutations, Study(study).settings.bins) == (110, 2)
+    assert {row["bin"] for row in results["analyse"]["curves"]} == {0, 1}
     assert results["objects"]["train"][0]["n_objects"] == 60
     assert {row["kind"] for row in results["analyse"]["correlations"]} == {"plain", "partial", "within class"}
 
