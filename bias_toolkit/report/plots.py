@@ -47,10 +47,13 @@ DESCRIPTIONS = {
 def available(source: Source) -> dict[str, str]:
     """The figures for which a study has data, by name, each with a line that describes it."""
     source = ReadOnce(source)
-    names = {}
+    names, gathered = {}, {}
     for name, description in DESCRIPTIONS.items():
+        topic = _TOPIC_OF[name]
         with suppress(InputError):
-            _contents(_TOPIC_OF[name], name, source)
+            if topic.name not in gathered:
+                gathered[topic.name] = topic.gather(source)
+            _require_data(gathered[topic.name], name)
             names[name] = description
     return names
 
@@ -104,9 +107,14 @@ def _require(option: Option, name: str, instead: str) -> None:
 def _contents(topic: Topic, name: str, source: Source) -> object:
     """The contents of a topic in a study, if the figure has data to show."""
     contents = topic.gather(source)
+    _require_data(contents, name)
+    return contents
+
+
+def _require_data(contents: object, name: str) -> None:
+    """Raise InputError if a figure has nothing to show of its topic's contents."""
     shown = None if contents is None else PLOTS[name].shown(contents)
     if shown is None or (hasattr(shown, "__len__") and len(shown) == 0):
         command = PLOTS[name].command
         advice = f"; run `bias-toolkit {command}` on it" if command else ""
         raise InputError(f"The study has no {PLOTS[name].lacking}, which {name} shows{advice}.")
-    return contents

@@ -88,7 +88,7 @@ def test_report_prints_findings_and_the_page(run, photographs, tmp_path):
 
 def test_steps_print_json(run, finished, tmp_path):
     study = shutil.copytree(finished.folder, tmp_path / "study")
-    results, options = {}, {"sweep": ["--resamples", "120", "--permutations", "110"]}
+    results, options = {}, {"sweep": ["--resamples", "120", "--permutations", "110"], "analyse": ["--bins", "2"]}
     for command in ("embed", "index", "sweep", "objects", "analyse"):
         code, out, _ = run(command, study, "--json", *options.get(command, []))
         assert code == 0
@@ -100,7 +100,8 @@ def test_steps_print_json(run, finished, tmp_path):
     assert row["low"] < row["value"] < row["high"]
     expected = measure_summary(finished.measures, resamples=120, seed=finished.settings.seed)
     assert results["sweep"]["sweeps"] == expected.to_dict("records")
-    assert Study(study).settings.permutations == 110
+    assert (Study(study).settings.permutations, Study(study).settings.bins) == (110, 2)
+    assert {row["bin"] for row in results["analyse"]["curves"]} == {0, 1}
     assert results["objects"]["train"][0]["n_objects"] == 60
     assert {row["kind"] for row in results["analyse"]["correlations"]} == {"plain", "partial", "within class"}
 
@@ -114,6 +115,7 @@ def test_steps_print_sentences(run, finished, tmp_path, command):
 
 
 @pytest.mark.parametrize(("ending", "start"), [(".pdf", b"%PDF"), (".svg", b"<?xml"), (".png", b"\x89PNG")])
+@pytest.mark.usefixtures("no_layout")
 def test_plot_by_ending(run, finished, tmp_path, ending, start):
     out = tmp_path / f"figure{ending}"
     code, printed, _ = run("plot", finished.folder, "distance-vs-invariance", "--out", out)
@@ -122,9 +124,8 @@ def test_plot_by_ending(run, finished, tmp_path, ending, start):
     assert out.read_bytes().startswith(start)
 
 
-def test_plot_options_change_the_figure(run, finished, tmp_path, monkeypatch):
-    # To lay a figure out takes longest.
-    monkeypatch.setattr("bias_toolkit.report.page.style._lay_out", lambda figure: figure.set_layout_engine("none"))
+@pytest.mark.usefixtures("no_layout")
+def test_plot_options_change_the_figure(run, finished, tmp_path):
     figures = []
     for number, options in enumerate(
         (
@@ -148,6 +149,7 @@ def test_plot_lists_the_figures_of_the_study(run, finished):
         assert "map-vs-density" not in printed
 
 
+@pytest.mark.usefixtures("no_layout")
 def test_plot_has_the_size_that_was_asked_for(run, finished, tmp_path):
     out = tmp_path / "figure.png"
     code, printed, _ = run("plot", finished.folder, "scale", "--out", out, "--size", "3.3x2.5")

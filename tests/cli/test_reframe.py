@@ -15,6 +15,7 @@ def study(finished, sizing_little, tmp_path_factory):
     return folder
 
 
+@pytest.mark.usefixtures("no_layout")
 def test_map_says_what_it_found_and_is_drawn(study, run, tmp_path):
     code, out, _ = run("map", study, "--images", 12, "--surroundings", "mean", *GRID)
     assert code == 0
@@ -33,6 +34,7 @@ def test_map_says_what_it_found_and_is_drawn(study, run, tmp_path):
         assert file.stat().st_size > 10_000
 
 
+@pytest.mark.usefixtures("no_layout")
 def test_sizes_are_measured_and_drawn_for_several_models(study, run, tmp_path):
     code, out, _ = run("sizes", study, "--images", 4)
     assert code == 0

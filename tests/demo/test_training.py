@@ -109,7 +109,7 @@ def test_arms_are_kept_in_one_file_in_half_precision(tmp_path, monkeypatch):
 
 
 def quickly(train):
-    return lambda name, *arguments, **options: train(name, *arguments, **options | {"epochs": 1, "images": 16})
+    return lambda name, *arguments, **options: train(name, *arguments, **options | {"epochs": 1, "images": 32})
 
 
 def test_training_learns_the_images_it_is_shown():
