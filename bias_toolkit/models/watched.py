@@ -80,9 +80,8 @@ class CompiledWatch:
     that surrounds it by at least 1/8 of the side. So the first layers run for `PERIOD` views only, and their maps are
     moved for the others, unless they are not the same then.
 
-    Several threads can call `watch` at a time: each has a network of its own, as threads that share
-    one wait for each other. One core runs each view by itself: its activations fit the cache better than those of all
-    views.
+    Several threads can call `watch` at a time: each has a network of its own, as threads that share one wait for each
+    other. One core runs each view by itself: its activations fit the cache better than those of all views.
 
     `graph` is of `recorded_watch`. Raises InputError if OpenVINO cannot run it, or computes something else than torch.
     """
