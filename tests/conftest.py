@@ -134,6 +134,26 @@ def pages_without_figures(no_figures):
 
 
 @pytest.fixture(scope="session")
+def without_layout():
+    """A context in which figures are saved without being laid out: that takes longest, and is tested in test_style."""
+
+    @contextmanager
+    def saving():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("bias_toolkit.report.page.style._lay_out", lambda figure: figure.set_layout_engine("none"))
+            yield
+
+    return saving
+
+
+@pytest.fixture
+def no_layout(without_layout):
+    """Figures are not laid out in a test."""
+    with without_layout():
+        yield
+
+
+@pytest.fixture(scope="session")
 def two_folds():
     """A context in which the regression and the two-sample test have 2 folds, boosting 10 rounds, a jackknife 5 groups.
 

@@ -11,12 +11,6 @@ def looking_at_no_figure(pages_without_figures, folding_in_two, trying_little):
 
 
 @pytest.fixture
-def no_layout(monkeypatch):
-    """Figures are saved without being laid out: that takes longest, and is tested with the report."""
-    monkeypatch.setattr("bias_toolkit.report.page.style._lay_out", lambda figure: figure.set_layout_engine("none"))
-
-
-@pytest.fixture
 def run(capsys):
     """A function that runs a command line, and gives its exit code, standard output and standard error."""
 

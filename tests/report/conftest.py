@@ -6,7 +6,6 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -625,23 +624,8 @@ def bare_source() -> MemorySource:
     return MemorySource()
 
 
-@contextmanager
-def without_layout():
-    """Figures are saved without being laid out: that takes longest, and is tested in test_style.py."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bias_toolkit.report.page.style._lay_out", lambda figure: figure.set_layout_engine("none"))
-        yield
-
-
-@pytest.fixture
-def no_layout():
-    """Figures are not laid out in a test."""
-    with without_layout():
-        yield
-
-
 @pytest.fixture(scope="session")
-def report(shared_source, made_once):
+def report(shared_source, made_once, without_layout):
     """The folder of the report of the study with everything."""
 
     def make(folder):
