@@ -107,6 +107,9 @@ class Workshop:
         """Nothing: the shards are done by this process."""
         return {}
 
+    def prepare(self, study: Any, opening: Callable[[Any], Workshop]) -> None:
+        """Nothing: this process opens the study for itself."""
+
     def close(self) -> None:
         """Nothing has to be ended."""
 
@@ -114,12 +117,15 @@ class Workshop:
 class Executor(Protocol):
     """Does the shards of jobs, as `Workshop.shards` says.
 
-    `environment` says how its workers differ from this process, if that may change rounding. `close` ends its workers
-    when a run ends.
+    `environment` says how its workers differ from this process, if that may change rounding. `prepare` says that shards
+    of a study will come: workers may start and call `opening` with the study meanwhile. It does not wait, and leaves
+    errors to `shards`. `close` ends the workers when a run ends.
     """
 
     def shards(self, job: ShardJob, advance: Advance) -> Iterator[int]: ...
 
     def environment(self) -> dict[str, str]: ...
+
+    def prepare(self, study: Any, opening: Callable[[Any], Workshop]) -> None: ...
 
     def close(self) -> None: ...

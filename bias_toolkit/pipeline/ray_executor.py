@@ -17,6 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -69,6 +70,18 @@ class Worker:
         self._workshop: Workshop | None = None
         sys.path += [place for place in search if place not in sys.path]
 
+    def prepare(self, study: Any, number: int, opening: Callable[[Any], Workshop]) -> None:
+        """Open a study for jobs to come. An error is left to them: they open it once more, and tell it."""
+        with suppress(Exception):
+            self._open(study, number, opening)
+
+    def _open(self, study: Any, number: int, opening: Callable[[Any], Workshop]) -> None:
+        if self._study != number:
+            if not os.path.isdir(self._folder):
+                raise InputError(f"{self._folder} is not there; all machines need the same shared folders.")
+            os.chdir(self._folder)
+            self._workshop, self._study = opening(study), number
+
     def work(self, job: ShardJob, study: int, number: int, desk: ActorHandle, worker: int) -> None:
         """Do shards of a job until there are none left; `study` and `number` are the numbers of its study and of it."""
         import ray
@@ -76,11 +89,7 @@ class Worker:
         from bias_toolkit.foundation.files import never_made
 
         desk.count.remote(number, worker, 0)
-        if self._study != study:
-            if not os.path.isdir(self._folder):
-                raise InputError(f"{self._folder} is not there; all machines need the same shared folders.")
-            os.chdir(self._folder)
-            self._workshop, self._study = job.open(job.study), study
+        self._open(job.study, study, job.open)
         folder = self._workshop.folder / job.task
         if not folder.is_dir():
             raise InputError(f"{folder} is not there; all machines need the study's folder under the same name.")
@@ -154,9 +163,11 @@ class RayExecutor:
         self._places: list[Place] = []
         self._looked = -LOOK_FOR_NODES
         self._deaths = 0
+        self._ahead: threading.Thread | None = None
 
     def environment(self) -> dict[str, str]:
         """What may change rounding: nothing if all workers are on this machine."""
+        self._await_ahead()
         nodes = self._nodes()
         if all(node["NodeManagerHostname"] == socket.gethostname() for node in nodes):
             return {}
@@ -164,6 +175,31 @@ class RayExecutor:
         kinds = {name.removeprefix(prefix) for node in nodes for name in node["Resources"] if name.startswith(prefix)}
         devices = sorted(kinds) or ["GPUs"] if self._uses_gpus() else ["CPUs"]
         return {"executor": "ray, on several machines", "devices": ", ".join(devices)}
+
+    def prepare(self, study: Any, opening: Callable[[Any], Workshop]) -> None:
+        """Start the cluster and a worker, which opens the study, while this process goes on."""
+        if self._ahead is None and not self._hired:
+            self._ahead = threading.Thread(target=self._prepare, args=(study, opening))
+            self._ahead.start()
+
+    def _prepare(self, study: Any, opening: Callable[[Any], Workshop]) -> None:
+        # `shards` meets an error again, and tells it.
+        with suppress(Exception):
+            self._connect()
+            self._take_study(study)
+            self._hire(1)
+            for hired in self._hired.values():
+                hired.call = hired.actor.prepare.remote(study, self._studies, opening)
+
+    def _await_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.join()
+            self._ahead = None
+
+    def _take_study(self, study: Any) -> None:
+        if study is not self._study:
+            self._study = study
+            self._studies += 1
 
     def shards(self, job: ShardJob, advance: Advance) -> Iterator[int]:
         """Do the shards of a job, as `Workshop.shards` says; a job in turn has one worker.
@@ -173,6 +209,7 @@ class RayExecutor:
         """
         import ray
 
+        self._await_ahead()
         self._connect()
         try:
             handed = ray.put(job)
@@ -182,11 +219,13 @@ class RayExecutor:
                 f"({first_line(error.__cause__ or error)}); name its files instead."
             ) from error
         self._jobs += 1
-        if job.study is not self._study:
-            self._study = job.study
-            self._studies += 1
+        self._take_study(job.study)
         self._deaths = 0
         ray.get(self._desk.begin.remote(self._jobs, tuple(job.numbers)))
+        for hired in self._hired.values():
+            if hired.call is not None:
+                # It still opens the study, and counts as hanging if that does not end.
+                self._desk.count.remote(self._jobs, hired.number, 0)
         try:
             yield from self._watched(job, handed, advance)
         except GeneratorExit:
@@ -203,6 +242,7 @@ class RayExecutor:
         """End the workers, so that others can use their processors."""
         import ray
 
+        self._await_ahead()
         for hired in self._hired.values():
             ray.kill(hired.actor)
         self._hired.clear()

@@ -36,6 +36,8 @@ class Runner:
     executor : Executor
     describe_job : callable
         Maps a task and shard numbers to the job for the executor.
+    prepare : callable
+        Called with the names of the inputs of a task that other processes will do, before this process opens them.
     environment : callable
         Returns versions and device, which may change rounding but are not settings.
     started : callable
@@ -56,6 +58,7 @@ class Runner:
         executor: Executor,
         *,
         describe_job: Callable[[Task, tuple[int, ...]], ShardJob],
+        prepare: Callable[[Sequence[str]], None],
         environment: Callable[[], Mapping[str, str]],
         started: Callable[[], None],
         recording: Callable[[bool], None],
@@ -65,7 +68,7 @@ class Runner:
     ) -> None:
         self._workshop = workshop
         self._executor = executor
-        self._describe_job = describe_job
+        self._describe_job, self._prepare = describe_job, prepare
         self._environment = environment
         self._started, self._recording, self._ended, self._returned = started, recording, ended, returned
         self._reuse = reuse
@@ -130,6 +133,9 @@ class Runner:
                 if error.errno not in READ_ONLY or not self._is_all_done(step, member):
                     raise
             else:
+                record = StepFolder(self.folder, self._workshop.plan.task(step, member)).record
+                if step.sharding is not None and (record is None or not record.done):
+                    self._prepare(step.inputs_of(member))
                 self._do(step, member)
 
     def do_each(self, step: Step, members: Sequence[Any], advance: Advance) -> None:
@@ -186,8 +192,8 @@ class Runner:
         lock.acquire(shared=True)
         try:
             plan = self._workshop.plan
-            for name in step.inputs:
-                plan.inputs.open(step.named(name, member))
+            for name in step.inputs_of(member):
+                plan.inputs.open(name)
             task = plan.task(step, member)
             folder = StepFolder(self.folder, task)
             if (record := folder.own_record) is None:
@@ -236,8 +242,10 @@ class Runner:
             if (record := folder.own_record) is not None and record.transient:
                 # The task, computed again, may contain items that were missing when its dependents were computed.
                 self._take_back_what_needs(task.name)
-            for name in step.inputs:
-                plan.inputs.open(step.named(name, member))
+            if step.sharding is not None or compute is not None:
+                self._prepare(step.inputs_of(member))
+            for name in step.inputs_of(member):
+                plan.inputs.open(name)
             # Opening may take long, and meanwhile the folder may have gone.
             self._lock.check()
             task = plan.task(step, member)

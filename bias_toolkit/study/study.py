@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ from bias_toolkit.study.record import (
 )
 from bias_toolkit.study.results import Results
 from bias_toolkit.study.settings import GO_WITH, SPLITS, Settings
-from bias_toolkit.study.workshop import StudyFile, executor_of, make_workshop
+from bias_toolkit.study.workshop import StudyFile, executor_of, make_workshop, open_ahead
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -169,10 +170,13 @@ class Study:
         self._when_read, self._is_told = when_read, False
         self._lost = lost_sentences(named, recorded, self.inputs.settings)
         self._progress = progress
+        chosen = executor_of(executor, ray_address, self._workshop, self.inputs)
+        file = StudyFile(self.folder, named, self.inputs.settings)
         self._runner = Runner(
             self._workshop,
-            executor_of(executor, ray_address, self._workshop, self.inputs),
-            describe_job=StudyFile(self.folder, named, self.inputs.settings).job,
+            chosen,
+            describe_job=file.job,
+            prepare=lambda names: chosen.prepare(file, partial(open_ahead, names=names)),
             environment=self._environment,
             started=self._take_record,
             recording=self._record,

@@ -1,6 +1,6 @@
 """Opening a study in one process to work on its shards, also in a process that has only its description."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,18 @@ def open_workshop(study: StudyFile) -> Workshop:
     return make_workshop(study.folder, Inputs(study.folder, study.named, study.settings, recorded))
 
 
+def open_ahead(study: StudyFile, names: Sequence[str]) -> Workshop:
+    """The same, with the sets and the model among these inputs opened, and the network compiled."""
+    workshop = open_workshop(study)
+    inputs = workshop.plan.inputs
+    for name in names:
+        if name in SPLITS:
+            inputs.opened(name)
+        elif name == "model":
+            _ = inputs.model.runtime
+    return workshop
+
+
 def make_workshop(folder: Path, inputs: Inputs, restore: Callable[[Task], bool] = lambda task: False) -> Workshop:
     """Put together the workshop of a study in this process: its inputs, plan and results.
 
@@ -61,6 +73,14 @@ def _stored_of_sample(folder: Path, inputs: Inputs) -> Stored | None:
     return Stored(place, Plan(inputs.sampled(place, inputs.settings.of_first_answer), steps.STEPS))
 
 
+def _device_type(inputs: Inputs) -> str:
+    """The kind of device that the model computes on, without opening it."""
+    from bias_toolkit.models import Model, resolve_device
+
+    given = inputs.named.model
+    return (given.device if isinstance(given, Model) else resolve_device(inputs.settings.device)).type
+
+
 def executor_of(named: str | Executor | None, address: str | None, workshop: Workshop, inputs: Inputs) -> Executor:
     """The executor of a study, by its name or itself; InputError if there is none, or it is not installed."""
     if named == "ray":
@@ -77,7 +97,7 @@ def executor_of(named: str | Executor | None, address: str | None, workshop: Wor
         device = inputs.settings.device
         if device.startswith("cuda:"):
             raise InputError(f"--device {device} names one GPU; with --executor ray, name cuda.")
-        return RayExecutor(address, log=workshop.folder / RAY_LOG, uses_gpus=lambda: inputs.model.device.type == "cuda")
+        return RayExecutor(address, log=workshop.folder / RAY_LOG, uses_gpus=lambda: _device_type(inputs) == "cuda")
     if address is not None:
         raise InputError("--ray-address is for --executor ray.")
     if isinstance(named, str) and named != "local":

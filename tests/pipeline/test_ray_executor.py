@@ -4,9 +4,10 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
-from toy_study import WORDS, Fault, ToyStudy, digests, lengths, open_faulty
+from toy_study import WORDS, Fault, ToyStudy, digests, lengths, open_ahead, open_endlessly, open_faulty, open_workshop
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import remove_leftovers
@@ -91,6 +92,48 @@ def test_two_nodes_give_the_bits_of_one_process(study, executor, whole):
     (study.folder / "lengths" / "left" / "lengths-00001.parquet").unlink()
     study.do(lengths, "left")
     assert digests(study.folder) == whole
+
+
+def refuse(study):
+    raise AssertionError(f"{study} was opened twice")
+
+
+def test_a_worker_opens_the_study_ahead_and_once(study, executor, whole):
+    RayExecutor.close(executor)
+    file = str(study.folder)
+    executor.prepare(file, partial(open_ahead, names=["machine"]))
+    task, counts = study.plan.task(lengths, "left"), []
+    (study.folder / task.name).mkdir(parents=True)
+    # One shard, so that no other worker is hired.
+    assert list(executor.shards(ShardJob(refuse, file, task.name, task.key, (1,)), counts.append)) == [1]
+    assert study.folder.with_suffix(".ahead").read_text() == "machine"
+    assert list(executor.shards(ShardJob(open_workshop, file, task.name, task.key, (0, 2)), counts.append)) == [0, 2]
+    assert_whole(study, whole)
+
+
+def test_an_error_of_opening_ahead_is_left_to_the_shards(study, executor, whole):
+    RayExecutor.close(executor)
+    study.folder.with_suffix(".refuses").touch()
+    file = str(study.folder)
+    executor.prepare(file, partial(open_ahead, names=[]))
+    task = study.plan.task(lengths, "left")
+    (study.folder / task.name).mkdir(parents=True)
+    with pytest.raises(InputError, match="ValueError: it cannot be opened"):
+        list(executor.shards(ShardJob(partial(open_ahead, names=[]), file, task.name, task.key, (0,)), print))
+    RayExecutor.close(executor)
+    assert list(executor.shards(ShardJob(open_workshop, file, task.name, task.key, (0, 1, 2)), print)) == [0, 1, 2]
+    assert_whole(study, whole)
+
+
+def test_a_worker_that_hangs_while_it_opens_ahead_is_given_up(study, executor, monkeypatch, caplog):
+    RayExecutor.close(executor)
+    monkeypatch.setattr("bias_toolkit.pipeline.ray_executor.OPENING", 3)
+    file = str(study.folder)
+    executor.prepare(file, open_endlessly)
+    task = study.plan.task(lengths, "left")
+    (study.folder / task.name).mkdir(parents=True)
+    assert list(executor.shards(ShardJob(open_workshop, file, task.name, task.key, (0,)), print)) == [0]
+    assert "gave no sign" in caplog.text
 
 
 def test_no_worker_writes_after_a_job_was_closed(study, begun):
