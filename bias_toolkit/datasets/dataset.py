@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
@@ -57,7 +57,8 @@ class PixelSource(Protocol):
     def stamp(self, image_ids: Sequence[str]) -> bytes:
         """Bytes that change when an image may have changed."""
 
-    # A source of files also has `notes(image_ids)`, and `scaled(deep_grey)`, which gives another source.
+    # A source of files also has `sources(image_ids)`, `notes(image_ids)`, and `scaled(deep_grey)`, which gives another
+    # source.
 
 
 class Dataset:
@@ -334,6 +335,11 @@ class Dataset:
     def source(self, image_id: str) -> str:
         """Identity of an image's pixels: its resolved file. Two datasets that share the file have the same identity."""
         return self._pixels.source(image_id)
+
+    def sources(self, image_ids: Iterable[str]) -> Iterator[str]:
+        """`source` of each of many images."""
+        many = getattr(self._pixels, "sources", None)
+        return map(self._pixels.source, image_ids) if many is None else many(image_ids)
 
     @cached_property
     def _sizes(self) -> np.ndarray:

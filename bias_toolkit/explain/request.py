@@ -130,9 +130,12 @@ def _read_image(file: Path, deep_grey: str) -> np.ndarray:
         ) from error
 
 
-def training_image(file: Path, image_ids: Iterable[str], source: Callable[[str], str | None]) -> str | None:
-    """The training image whose `source`, an absolute path, is this file; None if there is none."""
-    return next((image_id for image_id in image_ids if source(image_id) == str(file)), None)
+def training_image(
+    file: Path, image_ids: Iterable[str], sources: Callable[[Iterable[str]], Iterable[str | None]]
+) -> str | None:
+    """The training image whose source, an absolute path, is this file; None if there is none."""
+    found = zip(sources(image_ids), image_ids, strict=True)
+    return next((image_id for source, image_id in found if source == str(file)), None)
 
 
 def known_label(

@@ -345,8 +345,8 @@ def evaluate_on(study: Study, other: Study, progress: Progress = silent) -> tupl
                 "differs in its test set alone."
             )
     values, images = _fitted(study), other.results.flag_images
-    used = {ours.test.source(image_id) for image_id in study.results.flag_images["image_id"]}
-    is_new = np.array([theirs.test.source(image_id) not in used for image_id in images["image_id"]], dtype=bool)
+    used = set(ours.test.sources(study.results.flag_images["image_id"]))
+    is_new = np.array([source not in used for source in theirs.test.sources(images["image_id"])], dtype=bool)
     if images.loc[is_new, UNSTABLE].nunique() < 2:
         raise InputError(
             f"{other.folder} has not both unstable and stable test images that {study.folder} does not have; name a "

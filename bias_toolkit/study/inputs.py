@@ -631,10 +631,10 @@ class Inputs:
 
     def twins(self, test_ids: list[str]) -> list[str | None]:
         """For each test image, the training image that is the same file; None if there is none."""
-        sources = [self.test.source(image_id) for image_id in test_ids]
-        wanted, train = set(sources), self.train
-        of_training = ((train.source(image_id), image_id) for image_id in train.images["image_id"])
+        sources = list(self.test.sources(test_ids))
+        wanted, train_ids = set(sources), self.train.images["image_id"]
         # Most training images are no test image; a large set's sources are not kept.
+        of_training = zip(self.train.sources(train_ids), train_ids, strict=True)
         twins = {source: image_id for source, image_id in of_training if source in wanted}
         return [twins.get(source) for source in sources]
 
@@ -642,7 +642,7 @@ class Inputs:
         """The training image that is this file; None if there is none."""
         from bias_toolkit.explain import training_image
 
-        return training_image(file, self.train.images["image_id"], self.train.source)
+        return training_image(file, self.train.images["image_id"], self.train.sources)
 
 
 def _identity_of_set(dataset: Dataset) -> dict[str, str]:

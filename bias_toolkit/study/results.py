@@ -172,7 +172,7 @@ class Results:
         if not Path(image).exists():
             return None
         path, test = str(Path(image).resolve()), self._inputs.test
-        return next((image_id for image_id in ids if test.source(image_id) == path), None)
+        return next((image_id for image_id, source in zip(ids, test.sources(ids), strict=True) if source == path), None)
 
     # Features and distances
 

@@ -1,5 +1,6 @@
 """What the pixels of each format and mode become."""
 
+import os
 import struct
 import warnings
 import zlib
@@ -294,6 +295,36 @@ def test_two_names_of_one_file_have_one_source(tmp_path, make_image):
     ]
     assert set(sources) == {str(path.resolve())}
     assert ImageFiles(str(tmp_path)).source("real/b.png") != sources[0]
+
+
+def test_the_sources_of_many_images_are_those_of_each(tmp_path, make_image, monkeypatch):
+    for name in ("a.png", "sub/b.png", "sub/c.png", "sub/deep/d.png"):
+        make_image(name)
+    (tmp_path / "sub" / "linked").symlink_to(tmp_path / "sub" / "deep")
+    (tmp_path / "sub" / "a.png").symlink_to("../a.png")
+    (tmp_path / "sub" / "gone.png").symlink_to("nowhere.png")
+    names = [
+        "sub/c.png",
+        "a.png",
+        "sub/a.png",
+        "sub/linked/d.png",
+        "sub/b.png",
+        "sub/gone.png",
+        "sub/deep/d.png",
+        "e/f.png",
+    ]
+    files = ImageFiles(str(tmp_path))
+    each = [files.source(name) for name in names]
+    assert each[1] == each[2] == str((tmp_path / "a.png").resolve())
+    assert each[3] == each[6]
+    assert list(files.sources(names)) == each
+
+    def refuse(folder):
+        raise PermissionError
+
+    # A folder may be entered, and not be listed.
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert list(files.sources(names)) == each
 
 
 def test_a_drawing_is_not_smoothed(tmp_path):

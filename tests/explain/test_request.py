@@ -109,11 +109,11 @@ def test_which_file_is_meant(photograph, monkeypatch):
 
 
 def test_a_training_image_is_known_by_its_file():
-    def source(image_id):
-        return f"/data/{image_id}"
+    def sources(image_ids):
+        return [f"/data/{image_id}" for image_id in image_ids]
 
-    assert training_image(Path("/data/b.png"), ["a.png", "b.png"], source) == "b.png"
-    assert training_image(Path("/elsewhere/b.png"), ["a.png", "b.png"], source) is None
+    assert training_image(Path("/data/b.png"), ["a.png", "b.png"], sources) == "b.png"
+    assert training_image(Path("/elsewhere/b.png"), ["a.png", "b.png"], sources) is None
 
 
 NAMES = {"n1": "goldfish, Carassius auratus", "n2": "crane, bird", "n3": "crane, machine"}
