@@ -122,23 +122,37 @@ def nearest_in_and_out(
     Both (q,) float32, infinity where there is no such vector. The distance is exact for the vector whose value, in
     float32, is the least. `among` are the rows that are searched, int64; the other arguments are those of `nearest`.
     """
+    # Sorted by group, those of one group are neighbours: a group is then a part of a tile, and needs no mask.
+    among = among[np.argsort(groups.rows[among], kind="stable")]
+    place_of = {row: place for place, row in enumerate(among.tolist())}
+    own_places = np.array([place_of.get(row, -1) for row in own.tolist()])
     rows = np.full((2, len(queries)), -1, dtype=np.int64)
     least = np.full(rows.shape, np.inf, dtype=np.float32)
+
+    def keep(side: int, which: np.ndarray, values: np.ndarray, first: int) -> None:
+        at = values.argmin(axis=1)
+        value = values[np.arange(len(at)), at]
+        better = value < least[side, which]
+        least[side, which[better]] = value[better]
+        rows[side, which[better]] = among[first + at[better]]
+
     for part in shard_slices(len(among), vectors.block_rows):
         block = vectors.take(among[part])
         for some in shard_slices(len(queries), TILE_QUERIES):
+            which, wanted = np.arange(some.start, some.stop), groups.queries[some]
             for tile in shard_slices(len(block), TILE_ROWS):
-                places = among[part][tile]
+                first = part.start + tile.start
                 values = _values(queries[some], block[tile], vectors.metric)
-                values[places == own[some, None]] = np.inf
-                same = groups.queries[some, None] == groups.rows[places]
-                for side, wanted in enumerate((same, ~same)):
-                    chosen = np.where(wanted, values, np.inf)
-                    at = chosen.argmin(axis=1)
-                    value = chosen[np.arange(len(at)), at]
-                    better = value < least[side, some]
-                    least[side, some][better] = value[better]
-                    rows[side, some][better] = places[at[better]]
+                own_in_tile = own_places[some] - first
+                has_own = (own_in_tile >= 0) & (own_in_tile < values.shape[1])
+                values[has_own, own_in_tile[has_own]] = np.inf
+                group_of = groups.rows[among[first : first + values.shape[1]]]
+                for group in np.intersect1d(group_of, wanted):
+                    inside = slice(*np.searchsorted(group_of, (group, group + 1)))
+                    same = np.flatnonzero(wanted == group)
+                    keep(0, which[same], values[same, inside], first + inside.start)
+                    values[same, inside] = np.inf
+                keep(1, which, values, first)
     distances = np.full(rows.shape, np.inf, dtype=np.float32)
     for side, found in enumerate(rows >= 0):
         for some in shard_slices(int(found.sum()), vectors.block_rows):
