@@ -40,14 +40,20 @@ def do_shards(task: Task, job: Job, seal: Seal) -> None:
         job.progress(label, total=sum(len(shard.items) for shard in shards), done=done) as advance,
         closing(seal(missing, advance)) as sealed,
     ):
+        is_begun = False
         for shard in shards:
-            if shard.number not in whole and next(sealed, None) != shard.number:
-                raise RuntimeError(f"shard {shard.number} of {task.name} was not sealed in its turn")
+            if shard.number not in whole:
+                is_begun = True
+                if next(sealed, None) != shard.number:
+                    raise RuntimeError(f"shard {shard.number} of {task.name} was not sealed in its turn")
             if stop is not None and stop(_tables(task, job.folder, shard.number)):
                 sealed.close()
                 # An executor may have done some ahead, but the result ends where the step stops.
                 _remove_shards(task, job.folder, shards[shard.number + 1 :])
                 break
+    if sharding.begin and not is_begun:
+        # What it writes may be damaged, though all shards are whole.
+        sharding.begin(job, *task.members)
     if sharding.finish:
         sharding.finish(job, *task.members)
     if not sharding.is_kept:
@@ -78,6 +84,8 @@ def work_on_shards(
             yield shards[number] if known is None else known.rest(shards[number])
 
     outputs, kind = sharding.outputs(), kind_of(task)
+    if sharding.begin:
+        sharding.begin(job, *task.members)
     with closing(task.work(job, wanted(), advance)) as made:
         for tables in made:
             number = taken.popleft()

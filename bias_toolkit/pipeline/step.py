@@ -77,6 +77,8 @@ class Sharding:
     stop : callable, optional
         Maps a job and the member to None or to a function. The function gets the tables of each shard in turn, and
         returns whether these are enough.
+    begin : callable, optional
+        Work on a job and the member before the first shard, in each process that does shards.
     finish : callable, optional
         Work on a job and the member after all shards are done.
     in_turn : bool
@@ -93,6 +95,7 @@ class Sharding:
     outputs: Callable[[], Mapping[str, Any]]
     label: str
     stop: Callable[..., Callable[[Mapping[str, Any]], bool] | None] | None = None
+    begin: Callable[..., None] | None = None
     finish: Callable[..., None] | None = None
     in_turn: bool = False
     by_item: bool = False
@@ -238,6 +241,7 @@ def sharded(
     label: str,
     files: Sequence[str],
     stop: Callable[..., Any] | None = None,
+    begin: Callable[..., None] | None = None,
     finish: Callable[..., None] | None = None,
     in_turn: bool = False,
     by_item: bool = False,
@@ -253,19 +257,19 @@ def sharded(
 
     Parameters
     ----------
-    items, shard_size, outputs, label, stop, finish, in_turn, by_item, is_kept
+    items, shard_size, outputs, label, stop, begin, finish, in_turn, by_item, is_kept
         As in `Sharding`.
     files : sequence of str
         The names in `outputs`.
     writes : sequence of str
-        Patterns of the files that `finish` writes.
+        Patterns of the files that `begin` and `finish` write.
     **declared
         As in `step`.
     """
     patterns = [f"{each}-*" for each in files]
     if "skipped" in files:
         declared.setdefault("skips", "skipped-*.parquet")
-    sharding = Sharding(items, shard_size, outputs, label, stop, finish, in_turn, by_item, is_kept)
+    sharding = Sharding(items, shard_size, outputs, label, stop, begin, finish, in_turn, by_item, is_kept)
     return step(name, writes=[*patterns, *writes], sharding=sharding, **declared)
 
 

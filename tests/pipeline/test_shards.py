@@ -273,3 +273,23 @@ def test_shards_that_are_not_kept_are_there_until_the_result_is_written(study):
     assert {path.name for path in (study.folder / "passing").iterdir()} == {"sum.txt", "step.json"}
     assert (study.folder / "passing" / "sum.txt").read_text() == "8"
     assert again.do(PASSING) == []
+
+
+def _note(job):
+    job.inputs.read.append("begun")
+    (job.folder / "note.txt").write_text("of the worker")
+
+
+NOTED = sharded("noted", label="Noted", command="work", begin=_note, writes=["note.txt"], **SHARDS)(passing)
+
+
+def test_what_is_written_before_the_first_shard_is_there_and_repaired(study):
+    study = type(study)(study.folder, steps=[NOTED])
+    assert study.do(NOTED) == ["begun", *WORDS]
+    before, note = digests(study.folder), study.folder / "noted" / "note.txt"
+    (study.folder / "noted" / "lengths-00001.npy").unlink()
+    assert study.again(steps=[NOTED]).do(NOTED) == ["begun", *WORDS[3:6]]
+    # All shards are whole, so that nobody is asked for one.
+    note.write_text("of another")
+    assert study.again(steps=[NOTED]).do(NOTED) == ["begun"]
+    assert digests(study.folder) == before

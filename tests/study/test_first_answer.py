@@ -102,6 +102,11 @@ class Apart:
     def environment(self):
         return {}
 
+    def prepare(self, study, opening):
+        # As a worker would, before the study has a record.
+        study, opening = pickle.loads(pickle.dumps((study, opening)))
+        opening(study)
+
     def close(self):
         pass
 

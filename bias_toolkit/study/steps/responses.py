@@ -76,21 +76,20 @@ def _stop(job: Job, sweep: Sweep) -> Callable[[Mapping[str, Any]], bool] | None:
     return stop
 
 
-def _write_runtime(job: Job) -> None:
+def _write_runtime(job: Job, sweep: Sweep) -> None:
+    """Write the runtime that gives the outputs."""
     from bias_toolkit.foundation.files import write_text
 
     write_text(job.inputs.model.runtime_reason + "\n", job.folder / RUNTIME)
 
 
 def _finish(job: Job, sweep: Sweep) -> None:
-    """InputError if no image could be decoded. Write the model's runtime, if no worker has had to."""
+    """InputError if no image could be decoded."""
     from bias_toolkit.foundation.files import read_arrow, shard_files
 
     if not any(read_arrow(path).num_rows for path in shard_files(job.folder, "responses")):
         test = job.inputs.test
         raise InputError(f"None of the {len(test.images):,} images of {test.root} could be decoded.")
-    if not (job.folder / RUNTIME).exists():
-        _write_runtime(job)
 
 
 @sharded(
@@ -112,6 +111,7 @@ def _finish(job: Job, sweep: Sweep) -> None:
     label="Sweep {sweep.name}",
     by_item=True,
     stop=_stop,
+    begin=_write_runtime,
     finish=_finish,
     writes=[STOPPED, RUNTIME],
     command="sweep",
@@ -119,8 +119,7 @@ def _finish(job: Job, sweep: Sweep) -> None:
 def responses(
     job: Job, sweep: Sweep, shards: Iterator[Shard], advance: Callable[[int], None]
 ) -> Iterator[Mapping[str, Any]]:
-    """The model's outputs along one sweep, shard by shard, and the runtime that gives them."""
-    _write_runtime(job)
+    """The model's outputs along one sweep, shard by shard."""
     return sweep_images(job, sweep, shards, advance)
 
 
