@@ -163,7 +163,7 @@ class RayExecutor:
         self._places: list[Place] = []
         self._looked = -LOOK_FOR_NODES
         self._deaths = 0
-        self._ahead: threading.Thread | None = None
+        self._is_ahead: threading.Event | None = None
 
     def environment(self) -> dict[str, str]:
         """What may change rounding: nothing if all workers are on this machine."""
@@ -178,23 +178,28 @@ class RayExecutor:
 
     def prepare(self, study: Any, opening: Callable[[Any], Workshop]) -> None:
         """Start the cluster and a worker, which opens the study, while this process goes on."""
-        if self._ahead is None and not self._hired:
-            self._ahead = threading.Thread(target=self._prepare, args=(study, opening))
-            self._ahead.start()
+        if self._is_ahead is None and not self._hired:
+            self._is_ahead = threading.Event()
+            threading.Thread(target=self._prepare, args=(study, opening, self._is_ahead), daemon=True).start()
 
-    def _prepare(self, study: Any, opening: Callable[[Any], Workshop]) -> None:
-        # `shards` meets an error again, and tells it.
-        with suppress(Exception):
-            self._connect()
-            self._take_study(study)
-            self._hire(1)
-            for hired in self._hired.values():
-                hired.call = hired.actor.prepare.remote(study, self._studies, opening)
+    def _prepare(self, study: Any, opening: Callable[[Any], Workshop], is_ahead: threading.Event) -> None:
+        try:
+            # `shards` meets an error again, and tells it.
+            with suppress(Exception):
+                self._connect()
+                self._take_study(study)
+                self._hire(1)
+                for hired in self._hired.values():
+                    hired.call = hired.actor.prepare.remote(study, self._studies, opening)
+        finally:
+            is_ahead.set()
+        # On Linux, the processes of a cluster end with the thread that started them.
+        threading.Event().wait()
 
     def _await_ahead(self) -> None:
-        if self._ahead is not None:
-            self._ahead.join()
-            self._ahead = None
+        if self._is_ahead is not None:
+            self._is_ahead.wait()
+            self._is_ahead = None
 
     def _take_study(self, study: Any) -> None:
         if study is not self._study:
