@@ -117,8 +117,8 @@ class Workshop:
 class Executor(Protocol):
     """Does the shards of jobs, as `Workshop.shards` says.
 
-    `environment` says how its workers differ from this process, if that may change rounding. `prepare` says that shards
-    of a study will come: workers may start and call `opening` with the study meanwhile. It does not wait, and leaves
+    `environment` says how its workers differ from this process, if that may change rounding. `prepare` says that jobs
+    of a study may come: workers may start and call `opening` with the study meanwhile. It does not wait, and leaves
     errors to `shards`. `close` ends the workers when a run ends.
     """
 

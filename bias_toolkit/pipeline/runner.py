@@ -36,8 +36,6 @@ class Runner:
     executor : Executor
     describe_job : callable
         Maps a task and shard numbers to the job for the executor.
-    prepare : callable
-        Called with the names of the inputs of a task that other processes will do, before this process opens them.
     environment : callable
         Returns versions and device, which may change rounding but are not settings.
     started : callable
@@ -58,7 +56,6 @@ class Runner:
         executor: Executor,
         *,
         describe_job: Callable[[Task, tuple[int, ...]], ShardJob],
-        prepare: Callable[[Sequence[str]], None],
         environment: Callable[[], Mapping[str, str]],
         started: Callable[[], None],
         recording: Callable[[bool], None],
@@ -68,7 +65,7 @@ class Runner:
     ) -> None:
         self._workshop = workshop
         self._executor = executor
-        self._describe_job, self._prepare = describe_job, prepare
+        self._describe_job = describe_job
         self._environment = environment
         self._started, self._recording, self._ended, self._returned = started, recording, ended, returned
         self._reuse = reuse
@@ -106,12 +103,13 @@ class Runner:
         finally:
             self._progress = previous
             self._depth -= 1
-            if self._depth == 0 and self._lock.held:
+            if self._depth == 0:
                 self._is_seen.clear()
                 try:
                     self._executor.close()
                 finally:
-                    self._lock.release()
+                    if self._lock.held:
+                        self._lock.release()
 
     def record(self) -> None:
         """Record the study's inputs and settings, and compute nothing."""
@@ -133,9 +131,6 @@ class Runner:
                 if error.errno not in READ_ONLY or not self._is_all_done(step, member):
                     raise
             else:
-                record = StepFolder(self.folder, self._workshop.plan.task(step, member)).record
-                if step.sharding is not None and (record is None or not record.done):
-                    self._prepare(step.inputs_of(member))
                 self._do(step, member)
 
     def do_each(self, step: Step, members: Sequence[Any], advance: Advance) -> None:
@@ -192,8 +187,8 @@ class Runner:
         lock.acquire(shared=True)
         try:
             plan = self._workshop.plan
-            for name in step.inputs_of(member):
-                plan.inputs.open(name)
+            for name in step.inputs:
+                plan.inputs.open(step.named(name, member))
             task = plan.task(step, member)
             folder = StepFolder(self.folder, task)
             if (record := folder.own_record) is None:
@@ -242,10 +237,8 @@ class Runner:
             if (record := folder.own_record) is not None and record.transient:
                 # The task, computed again, may contain items that were missing when its dependents were computed.
                 self._take_back_what_needs(task.name)
-            if step.sharding is not None or compute is not None:
-                self._prepare(step.inputs_of(member))
-            for name in step.inputs_of(member):
-                plan.inputs.open(name)
+            for name in step.inputs:
+                plan.inputs.open(step.named(name, member))
             # Opening may take long, and meanwhile the folder may have gone.
             self._lock.check()
             task = plan.task(step, member)

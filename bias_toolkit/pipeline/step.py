@@ -139,10 +139,6 @@ class Step:
         """A template with the member in place of its name."""
         return template.format(**{self._member_name: member}) if member is not None else template
 
-    def inputs_of(self, member: Any) -> list[str]:
-        """The names of the inputs that the work itself uses."""
-        return [self.named(name, member) for name in self.inputs]
-
     def schema(self, name: str) -> Any:
         """The pyarrow schema of a table, by the file's name; None if the step declares none."""
         stem = name.removesuffix(".parquet")
@@ -304,7 +300,8 @@ class Task:
             name, applies = (each, None) if isinstance(each, str) else each
             if applies is None or applies(inputs.settings):
                 values[name] = getattr(inputs.settings, name)
-        values |= {name: inputs.identity(name) for name in self.step.inputs_of(self.member)}
+        names = [self.step.named(name, self.member) for name in self.step.inputs]
+        values |= {name: inputs.identity(name) for name in names}
         if self.step.also is not None:
             values |= self.step.also()
         if hasattr(self.member, "key_values"):

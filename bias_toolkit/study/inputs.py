@@ -39,6 +39,8 @@ class Inputs:
         """Gives the tables of a split that the study has stored."""
         self.progress: Progress = silent
         """Of opening an input, which may take long."""
+        self.opening_model: Callable[[], None] = lambda: None
+        """Called before the model is opened."""
 
     # Datasets and model
 
@@ -131,6 +133,7 @@ class Inputs:
     @cached_property
     def model(self) -> Model:
         """The classifier; InputError if it cannot be loaded, or is a factory that only the study's record names."""
+        self.opening_model()
         with self.progress("Opening the model", None):
             model = self._open_model()
             self._identities.learn("model", self._identity_of(model).values)

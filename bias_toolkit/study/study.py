@@ -7,7 +7,6 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -170,13 +169,12 @@ class Study:
         self._when_read, self._is_told = when_read, False
         self._lost = lost_sentences(named, recorded, self.inputs.settings)
         self._progress = progress
-        chosen = executor_of(executor, ray_address, self._workshop, self.inputs)
-        file = StudyFile(self.folder, named, self.inputs.settings)
+        self._file = StudyFile(self.folder, named, self.inputs.settings)
+        self._executor = executor_of(executor, ray_address, self._workshop, self.inputs)
         self._runner = Runner(
             self._workshop,
-            chosen,
-            describe_job=file.job,
-            prepare=lambda names: chosen.prepare(file, partial(open_ahead, names=names)),
+            self._executor,
+            describe_job=self._file.job,
             environment=self._environment,
             started=self._take_record,
             recording=self._record,
@@ -560,12 +558,14 @@ class Study:
 
     @contextmanager
     def _one_run(self, progress: Progress | bool | None) -> Iterator[Progress]:
-        before, self.inputs.progress = self.inputs.progress, self._shown(progress)
+        before = self.inputs.progress, self.inputs.opening_model
+        self.inputs.progress = self._shown(progress)
+        self.inputs.opening_model = lambda: self._executor.prepare(self._file, open_ahead)
         try:
             with self._runner.one_run(self.inputs.progress):
                 yield self.inputs.progress
         finally:
-            self.inputs.progress = before
+            self.inputs.progress, self.inputs.opening_model = before
 
     def _shown(self, progress: Progress | bool | None) -> Progress:
         from bias_toolkit.foundation.bars import shown

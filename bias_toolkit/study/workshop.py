@@ -1,6 +1,6 @@
 """Opening a study in one process to work on its shards, also in a process that has only its description."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,15 +42,10 @@ def open_workshop(study: StudyFile) -> Workshop:
     return make_workshop(study.folder, Inputs(study.folder, study.named, study.settings, recorded))
 
 
-def open_ahead(study: StudyFile, names: Sequence[str]) -> Workshop:
-    """The same, with the sets and the model among these inputs opened, and the network compiled."""
+def open_ahead(study: StudyFile) -> Workshop:
+    """The same, with its model open and compiled."""
     workshop = open_workshop(study)
-    inputs = workshop.plan.inputs
-    for name in names:
-        if name in SPLITS:
-            inputs.opened(name)
-        elif name == "model":
-            _ = inputs.model.runtime
+    _ = workshop.plan.inputs.model.runtime
     return workshop
 
 

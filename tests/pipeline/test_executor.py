@@ -65,34 +65,6 @@ def whole(tmp_path_factory):
     return digests(other.folder)
 
 
-class Prepared(Pickling):
-    """An executor that notes what was read before it is told of shards to come."""
-
-    def __init__(self):
-        super().__init__()
-        self.told = []
-
-    def prepare(self, study, opening):
-        self.told.append((study, opening.keywords["names"], list(self.inputs.read)))
-
-
-def test_workers_are_told_of_shards_before_anything_is_read(study):
-    executor = Prepared()
-    study = ToyStudy(study.folder, executor=executor)
-    executor.inputs = study.inputs
-    study.do(source, "left")
-    assert executor.told == []
-    study.do(lengths, "left")
-    assert executor.told[0] == (str(study.folder), ["machine"], [])
-    executor.told.clear()
-    study.do(lengths, "left")
-    assert executor.told == []
-    # Only with its inputs open is it known that these shards have to be done again.
-    (study.folder / "lengths" / "left" / "lengths-00001.parquet").unlink()
-    study.do(lengths, "left")
-    assert executor.told == [(str(study.folder), ["machine"], [])]
-
-
 def test_a_job_can_be_pickled(study):
     assert pickle.loads(pickle.dumps(job(study))) == job(study)
 

@@ -7,7 +7,6 @@ import pickle
 import signal
 import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -196,9 +195,9 @@ def open_workshop(folder):
     return _workshop(Path(folder), Inputs(), STEPS, lambda task: False)
 
 
-def open_ahead(folder, names):
+def open_ahead(folder):
     """Open the toy study in this process, which fails if it has such a file, and note that it was opened ahead."""
-    Path(folder).with_suffix(".ahead").write_text(" ".join(names))
+    Path(folder).with_suffix(".ahead").touch()
     if Path(folder).with_suffix(".refuses").exists():
         raise ValueError("it cannot be opened")
     return open_workshop(folder)
@@ -264,9 +263,6 @@ class Elsewhere:
     def environment(self):
         return {}
 
-    def prepare(self, study, opening):
-        pass
-
     def close(self):
         pass
 
@@ -280,12 +276,10 @@ class ToyStudy:
         self.workshop = _workshop(folder, self.inputs, steps, lambda task: self.runner.restore(task))
         self.plan, self.results = self.workshop.plan, self.workshop.results
         self.environment, self.events = {"torch": "2"}, []
-        executor, file = executor or self.workshop, str(folder)
         self.runner = Runner(
             self.workshop,
-            executor,
-            describe_job=lambda task, numbers: ShardJob(open_workshop, file, task.name, task.key, numbers),
-            prepare=lambda names: executor.prepare(file, partial(open_ahead, names=names)),
+            executor or self.workshop,
+            describe_job=lambda task, numbers: ShardJob(open_workshop, str(folder), task.name, task.key, numbers),
             environment=lambda: self.environment,
             started=lambda: self.events.append("started"),
             recording=lambda computes: self.events.append(f"computes {computes}"),

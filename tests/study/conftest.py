@@ -1,7 +1,9 @@
 """A small study in which every step was done, and copies of it."""
 
 import hashlib
+import pickle
 import shutil
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pandas as pd
@@ -30,6 +32,34 @@ SMALL = {
 @pytest.fixture(scope="module", autouse=True)
 def looking_at_no_figure(pages_without_figures, folding_in_two, trying_little, sizing_little):
     """Figures are looked at by the tests of the report, the regression by those of analysis, trials by explain's."""
+
+
+class Apart:
+    """An executor whose workers know the study from what is pickled alone; `told` has what else it was told."""
+
+    def __init__(self):
+        self.told = []
+
+    def environment(self):
+        return {}
+
+    def prepare(self, study, opening):
+        study, opening = pickle.loads(pickle.dumps((study, opening)))
+        with suppress(Exception):
+            opening(study)
+        self.told.append("prepared")
+
+    def close(self):
+        self.told.append("closed")
+
+    def shards(self, job, advance):
+        job = pickle.loads(pickle.dumps(job))
+        return job.open(job.study).shards(job, advance)
+
+
+@pytest.fixture
+def apart():
+    return Apart
 
 
 @pytest.fixture(scope="session")

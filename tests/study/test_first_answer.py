@@ -2,7 +2,6 @@
 
 import io
 import json
-import pickle
 import shutil
 from contextlib import redirect_stdout
 from types import SimpleNamespace
@@ -96,30 +95,11 @@ def test_full_study_takes_the_rows_over_and_equals_one_without_a_first_answer(an
     assert study.results.skipped_images.empty
 
 
-class Apart:
-    """An executor whose workers know the study from a pickled job alone."""
-
-    def environment(self):
-        return {}
-
-    def prepare(self, study, opening):
-        # As a worker would, before the study has a record.
-        study, opening = pickle.loads(pickle.dumps((study, opening)))
-        opening(study)
-
-    def close(self):
-        pass
-
-    def shards(self, job, advance):
-        job = pickle.loads(pickle.dumps(job))
-        return job.open(job.study).shards(job, advance)
-
-
 @pytest.mark.usefixtures("features_alone")
-def test_a_worker_of_an_executor_takes_the_rows_over(study, read):
+def test_a_worker_of_an_executor_takes_the_rows_over(study, read, apart):
     study.quick()
     read.clear()
-    Study(study.folder, executor=Apart()).embed()
+    Study(study.folder, executor=apart()).embed()
     assert len(read) == (24 - TRAIN) + (20 - TEST)
 
 
