@@ -254,9 +254,9 @@ def _stat(process: int) -> list[str]:
 
 def _small_in_workers() -> None:
     """Have workers cut the work into the small shards of this process."""
-    from bias_toolkit.study import workshop
+    from bias_toolkit.study import study, workshop
 
-    workshop.open_workshop = open_small
+    workshop.open_workshop, study.open_ahead = open_small, open_small_ahead
 
 
 def open_small(study: object) -> object:
@@ -266,6 +266,13 @@ def open_small(study: object) -> object:
 
     make_small(quick=True)
     return open_workshop(study)
+
+
+def open_small_ahead(study: object) -> object:
+    """The same, with its model open."""
+    workshop = open_small(study)
+    _ = workshop.plan.inputs.model.runtime
+    return workshop
 
 
 if __name__ == "__main__":
