@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -224,12 +225,12 @@ def _kill_a_worker(seconds: float, hit: list[int]) -> None:
 
 
 def _workers() -> list[int]:
-    """The processes of workers at work, among the descendants of this process."""
+    """The processes of workers at work, or opening the study, among the descendants of this process."""
     found = []
     for process in _processes():
         with suppress(FileNotFoundError, ProcessLookupError):
             command = Path(f"/proc/{process}/cmdline").read_bytes()
-            if b"ray::Worker.work" in command and _is_under(os.getpid(), process):
+            if re.search(rb"ray::Worker\.(work|prepare)", command) and _is_under(os.getpid(), process):
                 found.append(process)
     return found
 
@@ -269,10 +270,12 @@ def open_small(study: object) -> object:
 
 
 def open_small_ahead(study: object) -> object:
-    """The same, with its model open."""
-    workshop = open_small(study)
-    _ = workshop.plan.inputs.model.runtime
-    return workshop
+    """The same ahead of the work."""
+    from benchmarks.forked_runs import make_small
+    from bias_toolkit.study.workshop import open_ahead
+
+    make_small(quick=True)
+    return open_ahead(study)
 
 
 if __name__ == "__main__":

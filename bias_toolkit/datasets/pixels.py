@@ -131,7 +131,7 @@ class ImageFiles:
 
     def sources(self, image_ids: Iterable[str]) -> Iterator[str]:
         """`source` of each image. Folders are listed for links, which is faster than asking for each file."""
-        links_in = functools.lru_cache(maxsize=1)(_links_in)
+        links_in = functools.lru_cache(maxsize=4096)(_links_in)
         for image_id in image_ids:
             path = self._path(image_id)
             folder, name = os.path.split(path)

@@ -115,11 +115,12 @@ class Place(NamedTuple):
 
 @dataclass
 class _Hired:
-    """A worker, and the result of its call for as long as it is at work."""
+    """A worker, and the result of its call for as long as it is at work, or opens a study ahead of it."""
 
     number: int
     actor: ActorHandle
     call: ObjectRef | None = None
+    is_ahead: bool = False
 
 
 class RayExecutor:
@@ -163,11 +164,12 @@ class RayExecutor:
         self._places: list[Place] = []
         self._looked = -LOOK_FOR_NODES
         self._deaths = 0
-        self._is_ahead: threading.Event | None = None
+        self._is_ready: threading.Event | None = None
+        self._refusal: InputError | None = None
 
     def environment(self) -> dict[str, str]:
         """What may change rounding: nothing if all workers are on this machine."""
-        self._await_ahead()
+        self._await_start()
         nodes = self._nodes()
         if all(node["NodeManagerHostname"] == socket.gethostname() for node in nodes):
             return {}
@@ -178,28 +180,40 @@ class RayExecutor:
 
     def prepare(self, study: Any, opening: Callable[[Any], Workshop]) -> None:
         """Start the cluster and a worker, which opens the study, while this process goes on."""
-        if self._is_ahead is None and not self._hired:
-            self._is_ahead = threading.Event()
-            threading.Thread(target=self._prepare, args=(study, opening, self._is_ahead), daemon=True).start()
+        if self._is_ready is None and not self._hired:
+            self._is_ready = threading.Event()
+            threading.Thread(target=self._prepare, args=(study, opening, self._is_ready), daemon=True).start()
 
-    def _prepare(self, study: Any, opening: Callable[[Any], Workshop], is_ahead: threading.Event) -> None:
+    def _prepare(self, study: Any, opening: Callable[[Any], Workshop], is_ready: threading.Event) -> None:
+        import ray
+
+        starts = not ray.is_initialized()
         try:
-            # `shards` meets an error again, and tells it.
-            with suppress(Exception):
-                self._connect()
-                self._take_study(study)
-                self._hire(1)
-                for hired in self._hired.values():
-                    hired.call = hired.actor.prepare.remote(study, self._studies, opening)
+            self._connect()
+            self._take_study(study)
+            self._hire(1)
+            for hired in self._hired.values():
+                hired.call = hired.actor.prepare.remote(study, self._studies, opening)
+                hired.is_ahead = True
+        except InputError as refusal:
+            self._refusal = refusal
+        except Exception:
+            # `shards` meets it again.
+            pass
         finally:
-            is_ahead.set()
-        # On Linux, the processes of a cluster end with the thread that started them.
-        threading.Event().wait()
+            is_ready.set()
+        if starts:
+            # On Linux, the processes of a cluster end with the thread that started them.
+            threading.Event().wait()
 
-    def _await_ahead(self) -> None:
-        if self._is_ahead is not None:
-            self._is_ahead.wait()
-            self._is_ahead = None
+    def _await_start(self) -> None:
+        """Wait for what `prepare` began; InputError if the cluster cannot be reached."""
+        if self._is_ready is not None:
+            self._is_ready.wait()
+            self._is_ready = None
+        refusal, self._refusal = self._refusal, None
+        if refusal is not None:
+            raise refusal
 
     def _take_study(self, study: Any) -> None:
         if study is not self._study:
@@ -214,8 +228,9 @@ class RayExecutor:
         """
         import ray
 
-        self._await_ahead()
+        self._await_start()
         self._connect()
+        self._tell_of_idle_gpus()
         try:
             handed = ray.put(job)
         except TypeError as error:
@@ -228,15 +243,15 @@ class RayExecutor:
         self._deaths = 0
         ray.get(self._desk.begin.remote(self._jobs, tuple(job.numbers)))
         for hired in self._hired.values():
-            if hired.call is not None:
-                # It still opens the study, and counts as hanging if that does not end.
+            if hired.is_ahead:
+                # It counts as hanging if it does not end opening the study.
                 self._desk.count.remote(self._jobs, hired.number, 0)
         try:
             yield from self._watched(job, handed, advance)
         except GeneratorExit:
             # No worker may write a shard after this.
             ray.get(self._desk.begin.remote(self._jobs, ()))
-            calls = [hired.call for hired in self._hired.values() if hired.call is not None]
+            calls = [hired.call for hired in self._hired.values() if hired.call is not None and not hired.is_ahead]
             ray.wait(calls, num_returns=len(calls)) if calls else None
             raise
         except BaseException:
@@ -247,7 +262,8 @@ class RayExecutor:
         """End the workers, so that others can use their processors."""
         import ray
 
-        self._await_ahead()
+        with suppress(InputError):
+            self._await_start()
         for hired in self._hired.values():
             ray.kill(hired.actor)
         self._hired.clear()
@@ -349,9 +365,12 @@ class RayExecutor:
                     Place(node["NodeManagerHostname"], node["NodeID"], number, max(1, cpus // count), int(uses_gpus))
                     for number in range(count)
                 ]
-        if not uses_gpus and not self._places and any(node["Resources"].get("GPU") for node in self._nodes()):
-            _log.warning("The workers compute on CPUs, as this process does; on a machine with a GPU, they take GPUs.")
         self._places = places
+
+    def _tell_of_idle_gpus(self) -> None:
+        has_gpus = any(node["Resources"].get("GPU") for node in self._nodes())
+        if not self._jobs and has_gpus and not self._uses_gpus():
+            _log.warning("The workers compute on CPUs, as this process does; on a machine with a GPU, they take GPUs.")
 
     def _hire(self, most: int) -> None:
         """Start workers at free places, until there are `most`."""
@@ -387,7 +406,7 @@ class RayExecutor:
             self._lose(place, first_line(error))
         else:
             hired = self._hired[place]
-            hired.call = None
+            hired.call, hired.is_ahead = None, False
             self._desk.rest.remote(hired.number)
 
     def _failure(self, host: str, error: Any) -> Exception:

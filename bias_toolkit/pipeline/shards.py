@@ -52,7 +52,7 @@ def do_shards(task: Task, job: Job, seal: Seal) -> None:
                 _remove_shards(task, job.folder, shards[shard.number + 1 :])
                 break
     if sharding.begin and not is_begun:
-        # What it writes may be damaged, though all shards are whole.
+        # What it writes may be gone, though all shards are whole.
         sharding.begin(job, *task.members)
     if sharding.finish:
         sharding.finish(job, *task.members)
@@ -79,13 +79,15 @@ def work_on_shards(
     taken: deque[int] = deque()
 
     def wanted() -> Iterator[Shard]:
+        is_begun = sharding.begin is None
         for number in numbers:
+            if not is_begun:
+                sharding.begin(job, *task.members)
+                is_begun = True
             taken.append(number)
             yield shards[number] if known is None else known.rest(shards[number])
 
     outputs, kind = sharding.outputs(), kind_of(task)
-    if sharding.begin:
-        sharding.begin(job, *task.members)
     with closing(task.work(job, wanted(), advance)) as made:
         for tables in made:
             number = taken.popleft()

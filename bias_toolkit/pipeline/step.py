@@ -78,7 +78,8 @@ class Sharding:
         Maps a job and the member to None or to a function. The function gets the tables of each shard in turn, and
         returns whether these are enough.
     begin : callable, optional
-        Work on a job and the member before the first shard, in each process that does shards.
+        Work on a job and the member before the first shard, in each process that does one, or in the driver if none is
+        missing. It keeps what is there.
     finish : callable, optional
         Work on a job and the member after all shards are done.
     in_turn : bool

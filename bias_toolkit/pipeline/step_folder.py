@@ -114,6 +114,11 @@ class StepFolder:
                 return name
         return None
 
+    def _beside_shards(self) -> list[str]:
+        """The names of the step's files that belong to no shard."""
+        of_shards = {name for seal in self.path.glob(f"*{SEAL}") for name in (seal.name, *read_seal(seal))}
+        return [name for name in self._written() if name not in of_shards]
+
     def _is_in_damaged_shard(self, name: str) -> bool:
         """Whether a file is the seal, or a file, of a shard that does not match its seal."""
         seals = (seal for seal in self.path.glob(f"*{SEAL}") if name == seal.name or name in read_seal(seal))
@@ -156,6 +161,9 @@ class StepFolder:
             # The loop over shards says the same of a damaged shard.
             if not (kept and self._is_in_damaged_shard(changed)):
                 _log.warning(DAMAGED, name, changed)
+            if kept and self.task.step.sharding is not None:
+                # They are written again; `begin` keeps what is there.
+                self._remove(self._beside_shards())
         elif self.is_record_lost:
             _log.warning("%s: %s is missing, damaged, or of another version. The step is computed again.", name, RECORD)
         elif record is not None and not kept and (begun := len(list(self.path.glob(f"*{SEAL}")))):

@@ -250,8 +250,8 @@ class Flag:
         with self._opening:
             if self._rows is None:
                 try:
-                    source_of = self._open_training().source
-                    self._rows = {source_of(image_id): row for row, image_id in enumerate(self._index.image_ids)}
+                    sources = self._open_training().sources(self._index.image_ids)
+                    self._rows = {source: row for row, source in enumerate(sources)}
                 except InputError:
                     self._rows = {}
         return self._rows.get(source, -1)

@@ -273,7 +273,7 @@ class Study:
         of its first screen only. What is computed of these images is not computed again by `run` of this study.
         """
         place = inside(self.folder, FIRST_ANSWER)
-        with self._one_run(progress):
+        with self._one_run(progress, has_jobs=False):
             self._refuse_early(steps.ANALYSED)
             self._runner.record()
             settings = self.settings.of_first_answer
@@ -445,7 +445,7 @@ class Study:
         Returns the number of shards that are missing. Raises InputError if no step of this name has parts.
         """
         task = self._in_parts(name)
-        with self._one_run(progress):
+        with self._one_run(progress, has_jobs=False):
             self._refuse_early([task.step])
             return self._runner.begin(task.step, task.member)
 
@@ -458,7 +458,7 @@ class Study:
         if not 1 <= part <= parts:
             raise InputError(f"The part is {part} of {parts}, but must be from 1 to the number of parts.")
         task = self._in_parts(name)
-        with self._one_run(progress):
+        with self._one_run(progress, has_jobs=False):
             self._refuse_early([task.step])
             return self._runner.do_part(task.step, task.member, part, parts)
 
@@ -557,10 +557,12 @@ class Study:
     # Internals
 
     @contextmanager
-    def _one_run(self, progress: Progress | bool | None) -> Iterator[Progress]:
+    def _one_run(self, progress: Progress | bool | None, *, has_jobs: bool = True) -> Iterator[Progress]:
+        """One run, with the progress to show. `has_jobs` says whether it may have jobs for the executor's workers."""
         before = self.inputs.progress, self.inputs.opening_model
         self.inputs.progress = self._shown(progress)
-        self.inputs.opening_model = lambda: self._executor.prepare(self._file, open_ahead)
+        if has_jobs:
+            self.inputs.opening_model = lambda: self._executor.prepare(self._file, open_ahead)
         try:
             with self._runner.one_run(self.inputs.progress):
                 yield self.inputs.progress

@@ -1,5 +1,6 @@
 """Opening a study in one process to work on its shards, also in a process that has only its description."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +44,9 @@ def open_workshop(study: StudyFile) -> Workshop:
 
 
 def open_ahead(study: StudyFile) -> Workshop:
-    """The same, with its model open and compiled."""
+    """The same before the record is up to date, with the inputs open and the network compiled."""
     workshop = open_workshop(study)
+    workshop.plan.inputs.check()
     _ = workshop.plan.inputs.model.runtime
     return workshop
 
@@ -92,7 +94,8 @@ def executor_of(named: str | Executor | None, address: str | None, workshop: Wor
         device = inputs.settings.device
         if device.startswith("cuda:"):
             raise InputError(f"--device {device} names one GPU; with --executor ray, name cuda.")
-        return RayExecutor(address, log=workshop.folder / RAY_LOG, uses_gpus=lambda: _device_type(inputs) == "cuda")
+        uses_gpus = functools.cache(lambda: _device_type(inputs) == "cuda")
+        return RayExecutor(address, log=workshop.folder / RAY_LOG, uses_gpus=uses_gpus)
     if address is not None:
         raise InputError("--ray-address is for --executor ray.")
     if isinstance(named, str) and named != "local":

@@ -135,6 +135,24 @@ def test_a_worker_that_hangs_while_it_opens_ahead_is_given_up(study, executor, m
     assert "gave no sign" in caplog.text
 
 
+def test_a_cluster_that_cannot_be_reached_is_told_once_and_does_not_keep_a_run_from_ending(tmp_path, monkeypatch):
+    asked = []
+
+    def init(address, **_):
+        asked.append(address)
+        raise ConnectionError("Ray is not there")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    executor = RayExecutor("10.9.8.7:1", log=tmp_path / "log")
+    executor.prepare("study", open_ahead)
+    with pytest.raises(InputError, match=r"cluster at 10\.9\.8\.7:1 cannot be reached"):
+        executor.environment()
+    assert asked == ["10.9.8.7:1"]
+    executor.prepare("study", open_ahead)
+    executor.close()
+
+
 def test_no_worker_writes_after_a_job_was_closed(study, begun):
     numbers = begun(WORDS[4], "sleeps")
     assert next(numbers) == 0

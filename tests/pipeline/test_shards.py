@@ -7,7 +7,7 @@ from toy_study import SHARDS, WORDS, Elsewhere, Settings, ToyStudy, digests, fli
 
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import read_table
-from bias_toolkit.pipeline.executor import Workshop
+from bias_toolkit.pipeline.executor import ShardJob, Workshop
 from bias_toolkit.pipeline.step import sharded
 
 
@@ -277,7 +277,8 @@ def test_shards_that_are_not_kept_are_there_until_the_result_is_written(study):
 
 def _note(job):
     job.inputs.read.append("begun")
-    (job.folder / "note.txt").write_text("of the worker")
+    note = job.folder / "note.txt"
+    note.write_text(note.read_text() if note.exists() else "of the worker")
 
 
 NOTED = sharded("noted", label="Noted", command="work", begin=_note, writes=["note.txt"], **SHARDS)(passing)
@@ -293,3 +294,11 @@ def test_what_is_written_before_the_first_shard_is_there_and_repaired(study):
     note.write_text("of another")
     assert study.again(steps=[NOTED]).do(NOTED) == ["begun"]
     assert digests(study.folder) == before
+
+
+def test_a_worker_that_gets_no_shard_writes_nothing(study):
+    study = type(study)(study.folder, steps=[NOTED])
+    task = study.plan.task(NOTED)
+    job = ShardJob(None, None, task.name, task.key, ())
+    assert list(study.workshop.shards(job, print)) == []
+    assert study.inputs.read == []

@@ -77,10 +77,11 @@ def _stop(job: Job, sweep: Sweep) -> Callable[[Mapping[str, Any]], bool] | None:
 
 
 def _write_runtime(job: Job, sweep: Sweep) -> None:
-    """Write the runtime that gives the outputs."""
+    """Write the runtime that gives the outputs, unless another process has."""
     from bias_toolkit.foundation.files import write_text
 
-    write_text(job.inputs.model.runtime_reason + "\n", job.folder / RUNTIME)
+    if not (job.folder / RUNTIME).exists():
+        write_text(job.inputs.model.runtime_reason + "\n", job.folder / RUNTIME)
 
 
 def _finish(job: Job, sweep: Sweep) -> None:

@@ -112,6 +112,6 @@ for (const viewer of document.querySelectorAll('.live')) {
   });
   part('.as-studied').addEventListener('click', () => change({ ...start, image: state.image }));
   viewer.hidden = false;
-  // The attribute autofocus does nothing where the page is drawn before it is shown.
+  // The attribute autofocus does nothing on an element that is still hidden.
   part('.stage').focus({ preventScroll: true });
 }
