@@ -40,6 +40,8 @@ OBJECT_STORE = 200 * 2**20
 """Bytes that a cluster on this machine may use for what its processes share."""
 OPENING = 3600.0
 """Seconds without a finished item after which a worker counts as hanging, before any shard of the job is sealed."""
+CONNECTING = 10.0
+"""Seconds in which a cluster has to answer."""
 LEAST_PATIENCE = 600.0
 PATIENCE = 3
 """The same after that: so many times what the slowest shard took, and at least `LEAST_PATIENCE`."""
@@ -53,6 +55,15 @@ _log = logging.getLogger("bias_toolkit")
 def patience(slowest: float) -> float:
     """Seconds that a worker may be silent, given those that the slowest shard took; 0 if no shard is sealed."""
     return max(LEAST_PATIENCE, PATIENCE * slowest) if slowest else OPENING
+
+
+def _refuse_silent(address: str) -> None:
+    """Raise ConnectionError if nothing answers at an address with a port; Ray would try for many minutes."""
+    if (found := re.fullmatch(r"(?:ray://)?\[?([^/\[\]]+)\]?:(\d+)", address)) is not None:
+        try:
+            socket.create_connection((found[1], int(found[2])), timeout=CONNECTING).close()
+        except (OSError, OverflowError) as error:
+            raise ConnectionError(first_line(error)) from error
 
 
 class Worker:
@@ -328,6 +339,7 @@ class RayExecutor:
         import ray
 
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+        _refuse_silent(self._address or os.environ.get("RAY_ADDRESS", ""))
         try:
             ray.init(self._address or "auto", **quiet)
         except ConnectionError:

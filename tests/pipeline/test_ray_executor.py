@@ -60,6 +60,15 @@ def whole(tmp_path_factory):
 
 
 @pytest.fixture
+def closed(monkeypatch):
+    """An address of this machine at which nothing answers, for a process that has not joined a cluster."""
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    return f"127.0.0.1:{port}"
+
+
+@pytest.fixture
 def begun(study, executor):
     """A function that begins a step, whose first worker at a word has a fault, and gives the numbers of its shards."""
     task, counts = study.plan.task(lengths, "left"), []
@@ -135,20 +144,11 @@ def test_a_worker_that_hangs_while_it_opens_ahead_is_given_up(study, executor, m
     assert "gave no sign" in caplog.text
 
 
-def test_a_cluster_that_cannot_be_reached_is_told_once_and_does_not_keep_a_run_from_ending(tmp_path, monkeypatch):
-    asked = []
-
-    def init(address, **_):
-        asked.append(address)
-        raise ConnectionError("Ray is not there")
-
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "init", init)
-    executor = RayExecutor("10.9.8.7:1", log=tmp_path / "log")
+def test_a_cluster_that_cannot_be_reached_is_told_once_and_does_not_keep_a_run_from_ending(closed, tmp_path):
+    executor = RayExecutor(closed, log=tmp_path / "log")
     executor.prepare("study", open_ahead)
-    with pytest.raises(InputError, match=r"cluster at 10\.9\.8\.7:1 cannot be reached"):
+    with pytest.raises(InputError, match=rf"cluster at {closed} cannot be reached \(.*refused"):
         executor.environment()
-    assert asked == ["10.9.8.7:1"]
     executor.prepare("study", open_ahead)
     executor.close()
 
@@ -222,15 +222,22 @@ def test_workers_that_end_again_and_again_end_the_run(begun, executor, monkeypat
         list(begun(WORDS[0], "dies always"))
 
 
-def test_no_cluster_at_the_address_is_one_sentence(tmp_path, monkeypatch):
+@pytest.mark.parametrize("address", ["{}", "ray://{}"])
+def test_no_cluster_at_the_address_is_one_sentence(closed, tmp_path, address):
+    given = address.format(closed)
+    with pytest.raises(InputError, match=rf"The Ray cluster at {given} cannot be reached \(.*refused"):
+        RayExecutor(given, log=tmp_path / "log").environment()
+
+
+def test_what_ray_says_of_an_address_is_in_the_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
 
     def init(*_, **__):
         raise ConnectionError("Ray is not there")
 
     monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(InputError, match=r"cluster at 10\.9\.8\.7:1 cannot be reached \(Ray is not there\)"):
-        RayExecutor("10.9.8.7:1", log=tmp_path / "log").environment()
+    with pytest.raises(InputError, match=r"cluster at head cannot be reached \(Ray is not there\)"):
+        RayExecutor("head", log=tmp_path / "log").environment()
 
 
 def test_without_ray_the_sentence_says_how_to_install_it(tmp_path, monkeypatch):
