@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ray import ObjectRef
     from ray.actor import ActorHandle
 
-POLL = 0.2
+POLL = 1.0
 """Seconds between two looks at the workers."""
 LOOK_FOR_NODES = 2.0
 """Seconds between two looks for machines that joined or left."""
