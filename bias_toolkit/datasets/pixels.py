@@ -126,8 +126,7 @@ class ImageFiles:
     def source(self, image_id: str) -> str:
         """Absolute path of the file with every symbolic link resolved."""
         path = self._path(image_id)
-        folder, name = os.path.split(path)
-        return os.path.realpath(path) if os.path.islink(path) else os.path.join(_resolved(folder), name)
+        return _resolved_file(*os.path.split(path), os.path.islink(path))
 
     def sources(self, image_ids: Iterable[str]) -> Iterator[str]:
         """`source` of each image. Folders are listed for links, which is faster than asking for each file."""
@@ -136,8 +135,7 @@ class ImageFiles:
             path = self._path(image_id)
             folder, name = os.path.split(path)
             links = links_in(folder)
-            is_link = os.path.islink(path) if links is None else name in links
-            yield os.path.realpath(path) if is_link else os.path.join(_resolved(folder), name)
+            yield _resolved_file(folder, name, os.path.islink(path) if links is None else name in links)
 
     def stamp(self, image_ids: Sequence[str]) -> bytes:
         """Size and time of change of each file, as bytes."""
@@ -405,6 +403,10 @@ def _links_in(folder: str) -> frozenset[str] | None:
             return frozenset(entry.name for entry in entries if entry.is_symlink())
     except OSError:
         return None
+
+
+def _resolved_file(folder: str, name: str, is_link: bool) -> str:
+    return os.path.realpath(os.path.join(folder, name)) if is_link else os.path.join(_resolved(folder), name)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -380,8 +380,10 @@ class RayExecutor:
         self._places = places
 
     def _tell_of_idle_gpus(self) -> None:
-        has_gpus = any(node["Resources"].get("GPU") for node in self._nodes())
-        if not self._jobs and has_gpus and not self._uses_gpus():
+        """Warn, before the first job, of GPUs that no worker takes."""
+        if self._jobs or self._uses_gpus():
+            return
+        if any(node["Resources"].get("GPU") for node in self._nodes()):
             _log.warning("The workers compute on CPUs, as this process does; on a machine with a GPU, they take GPUs.")
 
     def _hire(self, most: int) -> None:

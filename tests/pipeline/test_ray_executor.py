@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -144,11 +145,36 @@ def test_a_worker_that_hangs_while_it_opens_ahead_is_given_up(study, executor, m
     assert "gave no sign" in caplog.text
 
 
-def test_a_cluster_that_cannot_be_reached_is_told_once_and_does_not_keep_a_run_from_ending(closed, tmp_path):
+def test_a_stop_does_not_wait_for_a_worker_that_still_opens_the_study(study, executor):
+    RayExecutor.close(executor)
+    file, done = str(study.folder), []
+    executor.prepare(file, open_endlessly)
+    task = study.plan.task(lengths, "left")
+    (study.folder / task.name).mkdir(parents=True)
+
+    def first():
+        numbers = executor.shards(ShardJob(open_workshop, file, task.name, task.key, (0, 1, 2)), print)
+        done.append(next(numbers))
+        numbers.close()
+        done.append("closed")
+
+    stopping = threading.Thread(target=first, daemon=True)
+    stopping.start()
+    stopping.join(60)
+    assert done == [0, "closed"]
+    RayExecutor.close(executor)
+
+
+def test_a_cluster_that_cannot_be_reached_is_told_once_and_does_not_keep_a_run_from_ending(
+    closed, tmp_path, monkeypatch
+):
+    asked, connect = [], socket.create_connection
+    monkeypatch.setattr(socket, "create_connection", lambda *each, **more: asked.append(each) or connect(*each, **more))
     executor = RayExecutor(closed, log=tmp_path / "log")
     executor.prepare("study", open_ahead)
     with pytest.raises(InputError, match=rf"cluster at {closed} cannot be reached \(.*refused"):
         executor.environment()
+    assert len(asked) == 1
     executor.prepare("study", open_ahead)
     executor.close()
 

@@ -44,3 +44,10 @@ def test_workers_end_with_a_run_that_is_refused_before_it_begins(opened, monkeyp
     with pytest.raises(InputError, match="no weights are here"):
         study.sweep()
     assert told == ["prepared", "closed"]
+
+
+def test_work_that_has_no_jobs_for_workers_starts_none(opened):
+    study, told = opened()
+    assert study.begin_shards("features/train") > 0
+    assert study.run_shards("features/train", 1, 1) > 0
+    assert set(told) == {"closed"}
