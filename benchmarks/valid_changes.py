@@ -1,9 +1,9 @@
 """Changes annotations so that they stay valid: `python -m benchmarks.valid_changes --rounds 3 --seed 0`.
 
-Each change comes with the tables that must come out of it: another encoding or end of lines gives the same tables, rows
-in another order too, moved boxes are moved by as much, exchanged labels are exchanged, and a class that is renamed has
-its new name. What a reader does not take, it may refuse. Ends with exit code 1 if anything is read otherwise: accepted,
-and wrong.
+Each change comes with the tables that must come out of it: another encoding or end of lines gives the same tables,
+rows in another order too, moved boxes are moved by as much, exchanged labels are exchanged, what two images have is
+exchanged, a class that is renamed has its new name, and an object that is there twice is two objects. What a reader
+does not take, it may refuse. Ends with exit code 1 if anything is read otherwise: accepted, and wrong.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.valid_files import CATEGORIES, KINDS, lay_out, packed
+from benchmarks.valid_files import CATEGORIES, KINDS, SIDE, lay_out, packed
 
-MOVED = 2
+MOVED = 1
 RENAMED = "écureuil"
+EXCHANGE = {CATEGORIES[0]: CATEGORIES[1], CATEGORIES[1]: CATEGORIES[0]}
 
 
 class Tables(NamedTuple):
@@ -71,11 +73,25 @@ def _renamed(tables: Tables) -> Tables:
 
 
 def _exchanged(tables: Tables) -> Tables:
-    exchange = {CATEGORIES[0]: CATEGORIES[1], CATEGORIES[1]: CATEGORIES[0]}
     return Tables(
-        sorted((image, exchange.get(label, label)) for image, label in tables.images),
-        sorted((row[0], exchange.get(row[1], row[1]), *row[2:]) for row in tables.objects),
+        sorted((image, EXCHANGE.get(label, label)) for image, label in tables.images),
+        sorted((row[0], EXCHANGE.get(row[1], row[1]), *row[2:]) for row in tables.objects),
     )
+
+
+def _swapped(tables: Tables) -> Tables:
+    """What the first two images have is exchanged."""
+    first, second = (image for image, _ in tables.images[:2])
+    other = {first: second, second: first}
+
+    def exchanged(rows: list[tuple]) -> list[tuple]:
+        return [(other.get(image, image), *rest) for image, *rest in rows]
+
+    return Tables(exchanged(tables.images), exchanged(tables.objects))
+
+
+def _doubled(tables: Tables) -> Tables:
+    return tables._replace(objects=tables.objects * 2)
 
 
 ENCODINGS = (
@@ -94,8 +110,16 @@ def _of_table(edit: Callable[[pd.DataFrame], pd.DataFrame], separator: str) -> C
     return changed
 
 
+def _of_columns(edit: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[bytes], bytes]:
+    return lambda content: edit(pd.read_parquet(io.BytesIO(content))).to_parquet(index=False)
+
+
 def _move(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(**{edge: (table[edge].astype(int) + MOVED).astype(str) for edge in ("x0", "x1")})
+    return table.assign(**{edge: table[edge].astype(int) + MOVED for edge in ("x0", "x1")})
+
+
+def _twice(table: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([table, table])
 
 
 def _quoted(separator: str) -> Callable[[bytes], bytes]:
@@ -106,17 +130,85 @@ def _quoted(separator: str) -> Callable[[bytes], bytes]:
     )
 
 
-def _table_changes(separator: str) -> tuple[Change, ...]:
-    exchange = {CATEGORIES[0]: CATEGORIES[1], CATEGORIES[1]: CATEGORIES[0]}
-    edits: tuple[tuple[str, Callable, Callable], ...] = (
-        ("rows reversed", lambda table: table[::-1], _same),
-        ("columns reversed", lambda table: table[table.columns[::-1]], _same),
-        ("boxes moved", _move, _moved),
-        ("a class renamed", lambda table: table.replace({"label": {CATEGORIES[0]: RENAMED}}), _renamed),
-        ("labels exchanged", lambda table: table.replace({"label": exchange}), _exchanged),
-    )
+ORDER = (
+    ("rows reversed", lambda table: table[::-1], _same),
+    ("columns reversed", lambda table: table[table.columns[::-1]], _same),
+)
+NAMES = (
+    ("a class renamed", lambda table: table.replace({"label": {CATEGORIES[0]: RENAMED}}), _renamed),
+    ("labels exchanged", lambda table: table.replace({"label": EXCHANGE}), _exchanged),
+)
+BOXES = (
+    ("boxes moved", _move, _moved),
+    ("images exchanged", lambda table: table.replace({"path": {"0.png": "1.png", "1.png": "0.png"}}), _swapped),
+    ("each object twice", _twice, _doubled),
+)
+
+
+def _table_changes(separator: str, edits: tuple = (*ORDER, *NAMES, *BOXES)) -> tuple[Change, ...]:
     changes = tuple(Change(name, _of_table(edit, separator), expected) for name, edit, expected in edits)
     return (*changes, Change("all quoted", _quoted(separator), _same))
+
+
+def _move_shares(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(**{edge: table[edge].astype(float) + MOVED / SIDE for edge in ("XMin", "XMax")})
+
+
+OPEN_IMAGES = (*ORDER, ("boxes moved", _move_shares, _moved), ("each object twice", _twice, _doubled))
+
+
+def _of_lines(edit: Callable[[list[str]], list[str]]) -> Callable[[bytes], bytes]:
+    return lambda content: "".join(f"{line}\n" for line in edit(content.decode().splitlines())).encode()
+
+
+def _of_each_line(edit: Callable[[str], str]) -> Callable[[bytes], bytes]:
+    return _of_lines(lambda lines: list(map(edit, lines)))
+
+
+def _move_yolo(line: str) -> str:
+    number, *values = line.split()
+    # A box has its middle and its size, a polygon the places of its corners.
+    moved = {0} if len(values) == 4 else {*range(0, len(values), 2)}
+    return " ".join([number, *(str(float(v) + (n in moved) * MOVED / SIDE) for n, v in enumerate(values))])
+
+
+def _move_tabs(line: str) -> str:
+    *names, x0, y0, x1, y1 = line.split("\t")
+    return "\t".join([*names, str(int(x0) + MOVED), y0, str(int(x1) + MOVED), y1])
+
+
+LINES = (
+    Change("rows reversed", _of_lines(lambda lines: lines[::-1]), _same),
+    Change("each object twice", _of_lines(lambda lines: lines * 2), _doubled),
+)
+TABS = (LINES[0], Change("boxes moved", _of_each_line(_move_tabs), _moved))
+
+
+def _of_xml(edit: Callable[[ElementTree.Element], None]) -> Callable[[bytes], bytes]:
+    def changed(content: bytes) -> bytes:
+        root = ElementTree.fromstring(content)
+        edit(root)
+        return ElementTree.tostring(root)
+
+    return changed
+
+
+def _move_xml(root: ElementTree.Element) -> None:
+    for edge in (*root.iter("xmin"), *root.iter("xmax")):
+        edge.text = str(int(edge.text) + MOVED)
+
+
+def _rename_xml(root: ElementTree.Element) -> None:
+    for name in root.iter("name"):
+        name.text = RENAMED if name.text == CATEGORIES[0] else name.text
+
+
+XML_CHANGES = (
+    Change("rows reversed", _of_xml(lambda root: root.__setitem__(slice(None), root[::-1])), _same),
+    Change("boxes moved", _of_xml(_move_xml), _moved),
+    Change("a class renamed", _of_xml(_rename_xml), _renamed),
+    Change("each object twice", _of_xml(lambda root: root.extend(root.findall("object"))), _doubled),
+)
 
 
 def _of_coco(edit: Callable[[dict], None], **options) -> Callable[[bytes], bytes]:
@@ -152,6 +244,16 @@ def _rename_coco(record: dict) -> None:
     record["categories"][0]["name"] = RENAMED
 
 
+def _swap_coco(record: dict) -> None:
+    first, second = record["images"][:2]
+    first["file_name"], second["file_name"] = second["file_name"], first["file_name"]
+
+
+def _double_coco(record: dict) -> None:
+    twice = [each | {"id": each["id"] + 100} for each in record["annotations"]]
+    record["annotations"] += twice
+
+
 def _exchange_coco(record: dict) -> None:
     first, second = record["categories"][:2]
     first["name"], second["name"] = second["name"], first["name"]
@@ -166,6 +268,8 @@ COCO_CHANGES = (
     Change("a class renamed", _of_coco(_rename_coco), _renamed),
     Change("a class renamed, letters as they are", _of_coco(_rename_coco, ensure_ascii=False), _renamed),
     Change("labels exchanged", _of_coco(_exchange_coco), _exchanged),
+    Change("images exchanged", _of_coco(_swap_coco), _swapped),
+    Change("each object twice", _of_coco(_double_coco), _doubled),
 )
 
 
@@ -180,6 +284,49 @@ def _rename_record(record: dict) -> dict:
 
     categories = list(map(new, record["objects"]["category"]))
     return record | {"label": new(record["label"]), "objects": record["objects"] | {"category": categories}}
+
+
+def _double_record(record: dict) -> dict:
+    return record | {"objects": {name: each * 2 for name, each in record["objects"].items()}}
+
+
+def _of_json_lines(edit: Callable[[dict], dict]) -> Callable[[bytes], bytes]:
+    return _of_each_line(lambda line: json.dumps(edit(json.loads(line))))
+
+
+JSON_LINES = (
+    LINES[0],
+    Change("boxes moved", _of_json_lines(_move_record), _moved),
+    Change("a class renamed", _of_json_lines(_rename_record), _renamed),
+    Change("each object twice", _of_json_lines(_double_record), _doubled),
+)
+
+
+def _of_samples(edit: Callable[[dict], None]) -> Callable[[bytes], bytes]:
+    def changed(content: bytes) -> bytes:
+        record = json.loads(content)
+        for sample in record["samples"]:
+            edit(sample)
+        return json.dumps(record).encode()
+
+    return changed
+
+
+def _move_sample(sample: dict) -> None:
+    # Both of its detections were one object of Python, and are two in JSON.
+    for detection in sample["ground_truth"]["detections"]:
+        detection["bounding_box"][0] += MOVED / SIDE
+
+
+def _double_sample(sample: dict) -> None:
+    sample["ground_truth"]["detections"] *= 2
+
+
+SAMPLES = (
+    Change("rows reversed", _of_coco(lambda record: record["samples"].reverse()), _same),
+    Change("boxes moved", _of_samples(_move_sample), _moved),
+    Change("each object twice", _of_samples(_double_sample), _doubled),
+)
 
 
 def _of_tar(edit: Callable[[list[tuple[str, bytes]]], list[tuple[str, bytes]]], **options) -> Callable[[bytes], bytes]:
@@ -207,6 +354,7 @@ TAR_CHANGES = (
     ),
     Change("names begin with ./", _of_tar(lambda members: [(f"./{name}", each) for name, each in members]), _same),
     Change("boxes moved", _of_tar(_of_json(_move_record)), _moved),
+    Change("each object twice", _of_tar(_of_json(_double_record)), _doubled),
     Change("a class renamed", _of_tar(_of_json(_rename_record)), _renamed),
 )
 
@@ -249,6 +397,16 @@ OF_KIND = {
     "COCO": COCO_CHANGES,
     "CSV": _table_changes(","),
     "TSV": _table_changes("\t"),
+    "Parquet": tuple(Change(name, _of_columns(edit), table) for name, edit, table in (*ORDER, *NAMES, *BOXES)),
+    "image folder CSV": _table_changes(",", (*ORDER, *NAMES)),
+    "image folder JSON": JSON_LINES,
+    "Open Images": _table_changes(",", OPEN_IMAGES),
+    "VOC XML": XML_CHANGES,
+    "ImageNet XML": XML_CHANGES,
+    "YOLO labels": (*LINES, Change("boxes moved", _of_each_line(_move_yolo), _moved)),
+    "FiftyOne": SAMPLES,
+    "Tiny-ImageNet val": TABS,
+    "Tiny-ImageNet train": TABS,
     "WebDataset": TAR_CHANGES,
     "Hugging Face Parquet": PARQUET_CHANGES,
     "Hugging Face Arrow": ARROW_CHANGES,
@@ -268,10 +426,12 @@ def read_tables(path: Path) -> Tables:
 
     dataset = load_dataset(path)
     edges = ["image_id", "category", "x0", "y0", "x1", "y1"]
+    # Boxes in shares of the image have other last bits after a change.
+    objects = dataset.objects[edges].round(6)
     labels = dataset.images["label"].astype(object).where(dataset.images["label"].notna(), None)
     return Tables(
         sorted(zip(dataset.images["image_id"], labels, strict=True), key=repr),
-        sorted(dataset.objects[edges].itertuples(index=False, name=None), key=repr),
+        sorted(objects.itertuples(index=False, name=None), key=repr),
     )
 
 

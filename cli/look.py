@@ -168,7 +168,7 @@ def verify(
     else:
         lines = [f"{row.step}/{row.file}: {row.reason}." for row in damaged.itertuples()]
         # A report shows results of the other commands, so it comes last.
-        names = sorted(damaged["command"].unique(), key="report".__eq__)
+        names = sorted(damaged["command"].unique(), key=lambda name: name.startswith("report"))
         commands = ", ".join(f"`bias-toolkit {name}`" for name in names)
         say("\n".join([*lines, f"Run {commands} on the study, and it is computed again."]))
     if len(damaged):

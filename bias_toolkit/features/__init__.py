@@ -1,11 +1,24 @@
 """Extract features, and store them in shards on disk."""
 
-from bias_toolkit.features.distances import TRAINING_DISTANCES
-from bias_toolkit.features.extract import feature_shards
-from bias_toolkit.features.store import FEATURE_ROWS, FeatureStore
+from importlib import import_module
+from typing import Any
 
-__all__ = ["FEATURE_ROWS", "TRAINING_DISTANCES", "FeatureStore", "feature_shards"]
+_HOMES = {
+    "FEATURE_ROWS": "store",
+    "FeatureStore": "store",
+    "TRAINING_DISTANCES": "distances",
+    "feature_shards": "extract",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    # pandas takes most of a second to import, and the help of a command does not need it.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*globals(), *_HOMES])

@@ -18,7 +18,7 @@ FEWEST_RESAMPLES = 400
 
 
 def enough_resamples(resamples: int, n: int) -> int:
-    """How many resamples of n images are drawn: `resamples` of up to 10,000 images, and fewer of more; 400 or more.
+    """How many resamples of n images are drawn: `resamples`, or so many that 20 million images are drawn; 400 or more.
 
     The intervals of many images are narrow. With 400 resamples, the error of an end is about 7% of half the width.
     """

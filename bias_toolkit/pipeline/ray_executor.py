@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bias_toolkit.foundation.errors import InputError, first_line
+from bias_toolkit.foundation.files import write_text
 from bias_toolkit.foundation.progress import Advance
 from bias_toolkit.foundation.threads import cores
 from bias_toolkit.pipeline.executor import ShardJob, Workshop
@@ -174,14 +175,21 @@ class RayExecutor:
         self._study: Any = None
         self._places: list[Place] = []
         self._looked = -LOOK_FOR_NODES
+        self._known: list[dict[str, Any]] = []
         self._deaths = 0
         self._is_ready: threading.Event | None = None
         self._refusal: InputError | None = None
 
     def environment(self) -> dict[str, str]:
-        """What may change rounding: nothing if all workers are on this machine."""
+        """What may change rounding: nothing if all workers are on this machine.
+
+        Until this is asked again, a machine that joins has no worker if it would change the answer.
+        """
         self._await_start()
-        nodes = self._nodes()
+        self._known = self._nodes()
+        return self._environment_of(self._known)
+
+    def _environment_of(self, nodes: list[dict[str, Any]]) -> dict[str, str]:
         if all(node["NodeManagerHostname"] == socket.gethostname() for node in nodes):
             return {}
         prefix = "accelerator_type:"
@@ -337,11 +345,14 @@ class RayExecutor:
     def _join_or_start(self) -> None:
         """Join the cluster at the address or the running one; if there is none, start one on this machine."""
         import ray
+        from ray.job_config import JobConfig
 
-        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+        # Ray would put the current folder, which may be somebody else's study, on the workers' path before all others;
+        # it does not for its clients.
+        options = {"log_to_driver": False, "logging_level": logging.ERROR, "job_config": JobConfig(_client_job=True)}
         _refuse_silent(self._address or os.environ.get("RAY_ADDRESS", ""))
         try:
-            ray.init(self._address or "auto", **quiet)
+            ray.init(self._address or "auto", **options)
         except ConnectionError:
             if self._address or os.environ.get("RAY_ADDRESS"):
                 raise
@@ -351,7 +362,7 @@ class RayExecutor:
             os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
             try:
                 # Jobs are small, as results go through the file system.
-                ray.init("local", include_dashboard=False, object_store_memory=OBJECT_STORE, **quiet)
+                ray.init("local", include_dashboard=False, object_store_memory=OBJECT_STORE, **options)
             except Exception as error:
                 raise InputError(
                     f"Ray could not start on this machine ({first_line(error)}); leave out --executor ray, or name a "
@@ -372,7 +383,8 @@ class RayExecutor:
         for node in self._nodes():
             cpus, gpus = (int(node["Resources"].get(kind, 0)) for kind in ("CPU", "GPU"))
             count = gpus if uses_gpus else self._workers or 1
-            if cpus:
+            is_like = self._environment_of([*self._known, node]) == self._environment_of(self._known)
+            if cpus and (is_like or not self._known):
                 places += [
                     Place(node["NodeManagerHostname"], node["NodeID"], number, max(1, cpus // count), int(uses_gpus))
                     for number in range(count)
@@ -396,6 +408,7 @@ class RayExecutor:
         self._look_for_places()
         self._looked = time.monotonic()
         threads = os.environ.get("OMP_NUM_THREADS")
+        search = [folder or os.getcwd() for folder in sys.path]
         free = [place for place in self._places if place not in self._hired]
         for place in free[: max(0, most - len(self._hired))]:
             actor = ray.remote(Worker).options(
@@ -405,7 +418,8 @@ class RayExecutor:
             )
             self._numbered += 1
             self._hired[place] = _Hired(
-                self._numbered, actor.remote(os.getcwd(), [*filter(None, sys.path)], place, threads)
+                self._numbered,
+                actor.remote(os.getcwd(), search, place, threads),
             )
 
     def _ended(self, place: Place, call: ObjectRef) -> None:
@@ -425,8 +439,7 @@ class RayExecutor:
 
     def _failure(self, host: str, error: Any) -> Exception:
         """The error of a worker as one sentence; its traceback goes into the log."""
-        with open(self._log, "a", encoding="utf-8") as log:
-            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}\n{_COLOURS.sub('', str(error))}\n")
+        write_text(f"{time.strftime('%Y-%m-%d %H:%M:%S')}\n{_COLOURS.sub('', str(error))}\n", self._log)
         cause = error.cause
         if isinstance(cause, OSError | MemoryError):
             return cause

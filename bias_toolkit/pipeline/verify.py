@@ -1,6 +1,7 @@
 """Checking every byte that steps have written against its digest."""
 
 import os
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -20,14 +21,16 @@ class Damage(NamedTuple):
     reason: str
 
 
-def verify(study: Path, progress: Progress = silent) -> list[Damage]:
+def verify(study: Path, progress: Progress = silent, others: Collection[str] = ()) -> list[Damage]:
     """The damaged files of a study's finished steps; `progress` counts files, and nothing outside the folder is read.
+
+    `others` are names of folders in it that are no step.
 
     A damaged file gets a new time of change, so that the next run, which checks sizes and times, reads the file and
     computes it again.
     """
     damaged, records = [], {}
-    for folder in step_folders(study):
+    for folder in step_folders(study, others):
         name = folder.relative_to(study).as_posix()
         record = read_record(folder)
         if record is None:
@@ -44,13 +47,15 @@ def verify(study: Path, progress: Progress = silent) -> list[Damage]:
     return damaged
 
 
-def step_folders(study: Path) -> list[Path]:
+def step_folders(study: Path, others: Collection[str]) -> list[Path]:
     """The folders of a study that hold, or held, a step's result: those with files, one or two levels deep."""
     places = []
     for place in [*study.glob("*/"), *study.glob("*/*/")]:
-        # A link may lead out of the study.
-        with suppress(InputError):
-            places.append(inside(study, place.relative_to(study).as_posix()))
+        name = place.relative_to(study)
+        if name.parts[0] not in others:
+            # A link may lead out of the study.
+            with suppress(InputError):
+                places.append(inside(study, name.as_posix()))
     is_step = {place for place in places if (place / RECORD).is_symlink() or (place / RECORD).exists()}
     lost = {
         place

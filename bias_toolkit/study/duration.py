@@ -10,29 +10,42 @@ from bias_toolkit.pipeline.executor import Workshop
 from bias_toolkit.pipeline.shards import missing_shards
 from bias_toolkit.pipeline.step import Job, Task
 from bias_toolkit.study import steps
+from bias_toolkit.study.settings import SPLITS
 
 TRIED = 8
 """Images of a trial."""
 STATISTICS = 45.0
 """Seconds on two cores for the steps after the images, of 1,000 test images and 2,000 resamples."""
 RESAMPLES = 2000
+OF_AN_IMAGE = 4.5e-4
+"""Seconds of them for each further image: what 1.3 million images took on two cores."""
+PRODUCTS = 4e10
+"""Products of two numbers in a second of exact search on two cores."""
+SHORT = 60.0
+"""Seconds of search and statistics alone of which nothing is said."""
 
 
 def duration_sentence(workshop: Workshop, tasks: Sequence[Task]) -> str | None:
-    """`This will take about 4 minutes.`; None if the tasks, and those that they need, lack no work on images.
+    """`This will take about 4 minutes.`; None if the tasks, and those that they need, lack little.
 
     None also for a map, layers or remedies, which are not tried. The features, sweeps and located objects of a few
-    images are computed, with the open model, and not kept.
+    images are computed, with the open model, and not kept. Search and statistics are known by the number of images.
     """
-    on_images = [task for task in workshop.plan.in_order(tasks) if task.step.sharding and task.step.sharding.is_kept]
+    in_order, settings = workshop.plan.in_order(tasks), workshop.plan.inputs.settings
+    on_images = [task for task in in_order if task.step.sharding and task.step.sharding.is_kept]
     if not all(task.step.sharding.by_item for task in on_images):
         return None
+    missing = {task.step for task in in_order if not workshop.results.stored.is_current(task.step, task.member)}
+    n_train, n_test = (len(workshop.results.images(split)) for split in SPLITS)
+    other = 0.0
+    if steps.neighbours in missing:
+        other += n_train * n_test * workshop.plan.inputs.model.feature_dimension / PRODUCTS
+    if steps.analysis in missing and steps.analysis in {task.step for task in tasks}:
+        other += STATISTICS * settings.resamples / RESAMPLES + OF_AN_IMAGE * (n_train + n_test)
     seconds = sum(_seconds(workshop, task) for task in on_images)
-    if not seconds:
+    if not seconds and other < SHORT:
         return None
-    settings = workshop.plan.inputs.settings
-    if steps.analysis in {task.step for task in tasks}:
-        seconds += STATISTICS * settings.resamples / RESAMPLES
+    seconds += other
     less = "" if settings.precision is None else ", or less, as sweeps stop at --precision"
     return f"This will take about {_rounded(seconds)}{less}."
 

@@ -546,13 +546,19 @@ class Study:
         explore(self.inputs, self.results)
 
     def verify(self, progress: Progress | bool | None = None) -> pd.DataFrame:
-        """Check every byte that steps have written against its digest. The next run repairs damaged files.
+        """Check every byte that steps have written against its digest, also those of the first answer.
 
-        Returns one row per damaged file: step, file, reason, and the command that computes it.
+        The next run repairs damaged files. Returns one row per damaged file: step, file, reason, and the command that
+        computes it.
         """
         commands = {step.name.partition("/")[0]: step.command for step in steps.STEPS}
-        damaged = pd.DataFrame(verify(self.folder, self._shown(progress)), columns=list(Damage._fields))
-        return damaged.assign(command=[commands.get(name.partition("/")[0], "report") for name in damaged["step"]])
+        commands[FIRST_ANSWER] = "report --quick"
+        shown, first_answers = self._shown(progress), self._first_answers()
+        damaged = verify(self.folder, shown, others=[place.name for place in first_answers])
+        for place in first_answers:
+            damaged += [each._replace(step=f"{place.name}/{each.step}") for each in verify(place, shown)]
+        table = pd.DataFrame(damaged, columns=list(Damage._fields))
+        return table.assign(command=[commands.get(name.partition("/")[0], "report") for name in table["step"]])
 
     # Internals
 

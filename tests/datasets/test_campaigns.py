@@ -1,4 +1,4 @@
-"""Small campaigns of damaged files through the real commands; benchmarks/mutations.py runs large ones."""
+"""Small campaigns of damaged and of changed files through the readers; those of benchmarks/ run large ones."""
 
 from pathlib import Path
 
@@ -16,3 +16,13 @@ def test_damaged_files_end_in_results_or_sentences(capsys, monkeypatch):
     assert "| label map CSV | 1 | 0 |" in out
     assert "Runs in which something was wrong: 0" in out
     assert err == ""
+
+
+def test_changes_that_stay_valid_give_the_tables_that_must_come_out(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    from benchmarks.valid_changes import campaign
+
+    outcomes, wrong = campaign(tmp_path, 1, 0)
+    assert wrong == []
+    found = {change for (change, outcome), n in outcomes.items() if outcome == "as it must be"}
+    assert found >= {"boxes moved", "images exchanged", "a class renamed", "each object twice", "rows reversed", "CRLF"}

@@ -231,6 +231,23 @@ def test_what_ray_reports_of_a_node_that_left_is_not_printed(tmp_path):
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_a_machine_that_would_change_what_is_recorded_waits_for_the_next_step(log, monkeypatch):
+    node = {"NodeManagerHostname": socket.gethostname(), "NodeID": "a", "Resources": {"CPU": 2.0}}
+    nodes, executor = [node], RayExecutor(log=log)
+    monkeypatch.setattr(executor, "_nodes", lambda: [*nodes])
+
+    def places():
+        executor._look_for_places()
+        return [place.node for place in executor._places]
+
+    assert executor.environment() == {}
+    nodes += [node | {"NodeID": "b"}, node | {"NodeID": "c", "NodeManagerHostname": "other"}]
+    assert places() == ["a", "b"]
+    assert executor.environment() == {"executor": "ray, on several machines", "devices": "CPUs"}
+    nodes.append(node | {"NodeID": "d", "NodeManagerHostname": "another"})
+    assert places() == ["a", "b", "c", "d"]
+
+
 def test_an_error_of_the_work_is_one_sentence_and_its_traceback_is_logged(begun, executor, log):
     with pytest.raises(InputError) as refused:
         list(begun(WORDS[4], "fails"))

@@ -209,6 +209,19 @@ def test_sample_of_a_dataset():
     assert whole.sampled(2000, seed=0) is whole
 
 
+def test_verify_reads_its_files_too(answered, tmp_path):
+    study = Study(shutil.copytree(answered.folder, tmp_path / "study"))
+    assert study.verify().empty
+    path = study.folder / "quick" / "features" / "train" / "features-00000.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 8
+    path.write_bytes(content)
+    (found,) = study.verify()[["step", "file", "command"]].itertuples(index=False, name=None)
+    assert found == ("quick/features/train", path.name, "report --quick")
+    reported(study.folder, "--quick")
+    assert study.verify().empty
+
+
 def test_a_first_answer_that_is_there_opens_no_model(answered, monkeypatch):
     def refuse(*arguments, **options):
         raise AssertionError("the model was opened")

@@ -21,6 +21,7 @@ from bias_toolkit import InputError, Study
 from bias_toolkit.foundation.files import file_digest
 from bias_toolkit.pipeline.lock import StudyLock
 from bias_toolkit.pipeline.record import FileRecord, file_state, read_record, write_record
+from bias_toolkit.report.page.publish import PARTIAL
 from bias_toolkit_cli.main import main
 
 LIMIT = 60
@@ -427,7 +428,7 @@ def test_folders_that_are_links_out(attacked, call):
     assert call("explain {study} {image}", words="pictures has to be a folder, and is a link") == [True]
     a_link_instead(study / "report" / "tables", attacked.outside)
     call("report --out {study}", "verify {study}")
-    (study / "report" / ".partial").symlink_to(attacked.outside)
+    (study / "report" / PARTIAL).symlink_to(attacked.outside)
     call("report --out {study}")
     (study / "elsewhere").symlink_to(attacked.outside)
     (study / "all").symlink_to("/")

@@ -100,6 +100,12 @@ def test_duration_is_of_the_work_that_is_missing(few, fast, tmp_path, monkeypatc
     study.embed()
     assert said(steps.features) is None
     assert said(steps.measures) == "This will take about 20 minutes."
+    # Search and statistics of few images are short.
+    assert said(steps.neighbours) is said(steps.noise) is None
+    monkeypatch.setattr(duration, "PRODUCTS", 24 * 20 * 32 / 240)
+    assert said(steps.neighbours) == "This will take about 4 minutes."
+    monkeypatch.setattr(duration, "OF_AN_IMAGE", 600 / (24 + 20))
+    assert said(steps.analysis) == f"This will take about {20 + 4 + 10} minutes."
     precise = Study(study.folder, precision=0.1)
     study = precise.read_images()
     assert said(steps.measures) == "This will take about 20 minutes, or less, as sweeps stop at --precision."

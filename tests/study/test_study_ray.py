@@ -2,6 +2,9 @@
 
 import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,7 +69,10 @@ def test_the_files_are_those_of_one_process_to_the_bit(of_two, monkeypatch):
 def test_an_error_of_the_users_model_in_a_worker_is_one_sentence(of_two, tmp_path, monkeypatch):
     (tmp_path / "nets_of_ray.py").write_text(FACTORY.format(pid=os.getpid()))
     monkeypatch.syspath_prepend(tmp_path)
-    study = of_two("failing", "nets_of_ray:make", executor="ray")
+    study, victim = of_two("failing", "nets_of_ray:make", executor="ray").read_images(), tmp_path / "victim"
+    victim.write_text("mine")
+    # In a study from somebody else, the log may be a link.
+    (study.folder / "ray.log").symlink_to(victim)
     with pytest.raises(InputError) as refused:
         study.embed()
     log = study.folder / "ray.log"
@@ -75,6 +81,17 @@ def test_an_error_of_the_users_model_in_a_worker_is_one_sentence(of_two, tmp_pat
         f"RuntimeError: no weights are here, nor there. The traceback is in {log}."
     )
     assert 'line 7, in make\n    raise RuntimeError("no weights are here' in log.read_text()
+    assert victim.read_text() == "mine"
+
+
+def test_no_module_of_the_current_folder_is_imported_by_a_worker(of_two):
+    """The folder may be a study from somebody else."""
+    study = of_two("study").read_images()
+    (study.folder / "pyarrow.py").write_text("import pathlib\npathlib.Path(__file__).with_suffix('.ran').touch()\n")
+    command = [Path(sys.executable).with_name("bias-toolkit"), "embed", ".", "--executor", "ray"]
+    done = subprocess.run(command, cwd=study.folder, capture_output=True, text=True, timeout=300)
+    assert not (study.folder / "pyarrow.ran").exists()
+    assert done.returncode == 0, done.stderr
 
 
 def test_sets_in_memory_are_refused_at_once(tmp_path):

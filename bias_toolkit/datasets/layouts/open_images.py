@@ -63,7 +63,7 @@ def _table(path: Path) -> Path | None:
 
 def _header(file: Path) -> list[str]:
     with open(file, "rb") as lines:
-        return lines.readline(_MOST_BYTES_OF_HEADER).decode("utf-8-sig", "replace").strip().split(",")
+        return next(csv.reader([lines.readline(_MOST_BYTES_OF_HEADER).decode("utf-8-sig", "replace").strip()]), [])
 
 
 def _read(path: Path, reason: str, images: Path | None = None) -> Dataset:

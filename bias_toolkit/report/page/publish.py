@@ -14,7 +14,8 @@ from bias_toolkit.foundation.files import write_text
 from bias_toolkit.foundation.untrusted import inside, parse_json, read_regular_text
 
 PAGE = "index.html"
-PARTIAL = ".partial"
+PARTIAL = ".bias-toolkit-partial"
+"""A name that no other program uses, as the folder is removed."""
 GENERATOR = '<meta name="generator" content="bias-toolkit">'
 LARGEST_PAGE = 10**8
 _FILES = re.compile('<meta name="files" content="([^"]*)">')

@@ -143,10 +143,18 @@ def test_a_run_that_is_killed_while_it_moves_files_leaves_no_half_page(tmp_path,
 
 
 def test_leftovers_of_a_killed_run_are_cleared(tmp_path):
-    (tmp_path / ".partial" / "figures").mkdir(parents=True)
-    (tmp_path / ".partial" / "figures" / "half.svg").write_text("half")
+    (tmp_path / publish.PARTIAL / "figures").mkdir(parents=True)
+    (tmp_path / publish.PARTIAL / "figures" / "half.svg").write_text("half")
     put(tmp_path, "first", figures=False)
     assert files(tmp_path) == ["index.html", "results.json"]
+
+
+def test_a_folder_of_a_name_like_its_own_stays(tmp_path):
+    mine = tmp_path / ".partial" / "mine"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    put(tmp_path, "first")
+    assert mine.read_text() == "mine"
 
 
 @pytest.mark.parametrize("name", ["index.html", "results.json"])
