@@ -113,7 +113,8 @@ def as_tiny_imagenet(folder, n):
 
 @pytest.fixture(scope="session")
 def complete(fast, made_once, no_figures, two_folds, few_trials, few_sizes):
-    """A finished study in which every step was done: `folder`, `train`, `test`, and the `explained` image's id.
+    """A finished study in which every step was done: `folder`, `train`, `test`, and the `explained` image's id; `make`
+    makes a study of these inputs, with further options, in a folder.
 
     The training set has no boxes, so that they were estimated, and measured on the test set, which has. Tests must not
     change it.
@@ -130,7 +131,12 @@ def complete(fast, made_once, no_figures, two_folds, few_trials, few_sizes):
     folder = made_once("complete", make)
     (explained,) = Study(folder / "study").explanations
     data = folder / "data"
-    return SimpleNamespace(folder=folder / "study", train=data / "train", test=data / "test", explained=explained)
+    train, test = data / "train", data / "test"
+
+    def anew(place, **more):
+        return Study(place, train, test, MODEL, **fast | SMALL | more)
+
+    return SimpleNamespace(folder=folder / "study", train=train, test=test, explained=explained, make=anew)
 
 
 @pytest.fixture

@@ -30,6 +30,11 @@ def make():
 
 
 @pytest.fixture(scope="module", autouse=True)
+def looking_at_no_figure(pages_without_figures, folding_in_two):
+    """Nothing is patched that workers do: they would not know of it."""
+
+
+@pytest.fixture(scope="module", autouse=True)
 def ends_with_the_tests(own_ray):
     """The cluster that the first study starts on this machine ends with the tests."""
     yield
@@ -46,9 +51,9 @@ def of_two(photographs, fast, tmp_path):
     return make
 
 
-def contents(study):
-    """Every file of the steps with shards but for the records, and the records' environments."""
-    folders = [study.folder / name for name in ("features", "neighbours", "responses", "noise", "mean-images")]
+def contents(study, *steps):
+    """Every file of these steps but for the records, and the records' environments."""
+    folders = [study.folder / name for name in steps]
     files = {path.relative_to(study.folder): path for folder in folders for path in folder.rglob("*") if path.is_file()}
     return {
         name: read_record(path.parent).environment if path.name == "step.json" else path.read_bytes()
@@ -61,9 +66,25 @@ def test_the_files_are_those_of_one_process_to_the_bit(of_two, monkeypatch):
     by_workers, alone = (
         of_two(each, executor=each).build_index().sweep().measure_objects() for each in ("ray", "local")
     )
-    found = contents(by_workers)
+    steps = ("features", "neighbours", "responses", "noise", "mean-images")
+    found = contents(by_workers, *steps)
     assert len(found) > 20
-    assert found == contents(alone)
+    assert found == contents(alone, *steps)
+
+
+def test_so_are_those_of_all_other_steps(complete, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    studies = [complete.make(tmp_path / each / "study", executor=each) for each in ("ray", "local")]
+    for study in studies:
+        study.measure_map().measure_sizes().measure_layers().measure_remedies()
+        study.explain(complete.explained)
+    steps = ("located", "map", "sizes", "layers", "remedies", "training", "explanations")
+    by_workers, alone = (
+        {name: each for name, each in contents(study, *steps).items() if name.suffix not in (".html", ".svg")}
+        for study in studies
+    )
+    assert {name.parts[0] for name in by_workers} == {*steps}
+    assert by_workers == alone
 
 
 def test_an_error_of_the_users_model_in_a_worker_is_one_sentence(of_two, tmp_path, monkeypatch):
