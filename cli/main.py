@@ -5,7 +5,7 @@ import errno
 import gc
 import os
 import sys
-from contextlib import suppress
+from contextlib import chdir, suppress
 
 from bias_toolkit_cli.interruption import STOPPED, stoppable
 
@@ -31,6 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     if arguments is None:
         _use_utf8()
         _look_for_cycles_rarely()
+        _ignore_matplotlibrc()
     for stream in (sys.stdout, sys.stderr):
         # Not every terminal can show a ρ, and not every path is UTF-8.
         if hasattr(stream, "reconfigure"):
@@ -70,6 +71,13 @@ def _look_for_cycles_rarely() -> None:
     gc.set_threshold(10_000, 10, 10)
     # At the end, it would look at all of them once more.
     atexit.register(gc.freeze)
+
+
+def _ignore_matplotlibrc() -> None:
+    """Keep matplotlib, which looks for this file when it is imported, from the current folder: it may be hostile."""
+    if os.path.lexists("matplotlibrc"):
+        with chdir(os.path.dirname(__file__)):
+            import matplotlib  # noqa: F401
 
 
 def _check_limit(arguments: list[str]) -> None:

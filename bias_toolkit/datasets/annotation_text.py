@@ -11,6 +11,7 @@ from typing import Any
 from bias_toolkit.datasets.file_names import shortened
 from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.memory import free_memory
+from bias_toolkit.foundation.untrusted import check_kind
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -32,16 +33,19 @@ def read_lines(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def decoded_lines(file: Path) -> Iterator[str]:
-    """Yield each line with its end; InputError if the file is not UTF-8, has zero bytes, or does not fit in memory."""
-    check_fits(file, os.path.getsize(file) * _BYTES_A_BYTE)
+    """Yield each line with its end.
+
+    Raises InputError if the file is not regular, not UTF-8, has zero bytes, or does not fit in memory.
+    """
+    check_fits(file, _size(file) * _BYTES_A_BYTE)
     with open(file, "rb") as lines:
         for number, line in enumerate(lines, 1):
             yield _decoded(line.removeprefix(_UTF8_MARK) if number == 1 else line, file, number)
 
 
 def read_json(file: Path) -> Any:
-    """The value in a JSON file; InputError if it is malformed, is not UTF-8, or does not fit in memory."""
-    check_fits(file, os.path.getsize(file) * _BYTES_A_BYTE)
+    """The value in a JSON file; InputError if it is not regular, malformed, not UTF-8, or does not fit in memory."""
+    check_fits(file, _size(file) * _BYTES_A_BYTE)
     try:
         return parse_json(_decoded(file.read_bytes().removeprefix(_UTF8_MARK), file), str(file))
     except MemoryError as error:
@@ -54,6 +58,7 @@ def stream_json_objects(file: Path, key: str) -> Iterator[dict[str, Any]]:
     Raises InputError if the file does not begin so, is malformed, is not UTF-8, or has an object that is too large.
     """
     decoder, number = json.JSONDecoder(), 0
+    _size(file)
     with open(file, encoding="utf-8-sig") as stream:
         try:
             text = stream.read(_PART_OF_STREAM)
@@ -90,6 +95,13 @@ def parse_json(text: str, where: str) -> Any:
         raise InputError(f"{where} has lists or objects in one another too deeply to be read") from error
     except ValueError as error:
         raise InputError(f"{where} has a whole number of too many digits to be read") from error
+
+
+def _size(file: Path) -> int:
+    """The size of a file; InputError if it is not regular: opening a pipe would wait for ever."""
+    status = os.stat(file)
+    check_kind(file, status)
+    return status.st_size
 
 
 def check_fits(file: Path, needed: float) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bias_toolkit.datasets.boxes import upright_objects
-from bias_toolkit.datasets.file_names import check_inside
+from bias_toolkit.datasets.file_names import check_inside, escaped
 from bias_toolkit.datasets.image_facts import Header, Note, ReducedImage, Reduction
 from bias_toolkit.datasets.listing import Annotations, Listing
 from bias_toolkit.datasets.pictures import upright_sizes
@@ -251,7 +251,12 @@ class Dataset:
         return sample
 
     def restore(self, tables: Tables) -> None:
-        """Use the tables of an earlier scan of the same dataset, instead of scanning."""
+        """Use the tables of an earlier scan of the same dataset, instead of scanning.
+
+        Raises InputError if they name an image that the dataset does not list.
+        """
+        if unknown := set(tables.images["image_id"]).difference(self._listing.image_ids):
+            raise InputError(f"the table of images names {escaped(min(unknown))}, which is not in {self.root}")
         self._tables = tables
         for name in ("_sizes", "_place_of"):
             self.__dict__.pop(name, None)

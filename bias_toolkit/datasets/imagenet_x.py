@@ -40,7 +40,7 @@ def find_imagenet_x(path: str | os.PathLike | None = None) -> list[Path]:
     path = Path(path)
     if path.is_file():
         return [path]
-    files = sorted(path.rglob(FILES)) if path.is_dir() else []
+    files = sorted(file for file in path.rglob(FILES) if file.is_file()) if path.is_dir() else []
     if not files:
         raise InputError(
             f"--imagenet-x is {str(path)!r}, which {'holds no' if path.is_dir() else 'is not there; it must hold'} "

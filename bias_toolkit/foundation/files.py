@@ -30,6 +30,10 @@ INTERVAL = ("", "_low", "_high")
 """Endings of an estimate's columns: itself, and the ends of its interval."""
 LARGEST_SEAL = 2**20
 BYTES_A_VALUE = 8
+BLOCK = 512
+"""Bytes of a block, as the system counts what a file takes."""
+HOLLOW_FROM, MOST_HOLLOW = 2**30, 1000
+"""Files of more bytes are not read if they take less than a thousandth of them."""
 MANY_VALUES = 10**6
 """From so many values on, a table is read by several threads; to hand a smaller one to threads takes longer."""
 PROBE = bytes(65536)
@@ -69,6 +73,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         if path.parent not in _never_made:
             path.parent.mkdir(exist_ok=True)
         try:
+            # In a folder from somebody else, it may be a link.
+            temporary.unlink(missing_ok=True)
             yield temporary
             if path.is_dir():
                 raise InputError(f"{path} has to be a file, and is a folder; remove it.")
@@ -302,8 +308,16 @@ def seal_path(folder: Path, kind: str, number: int) -> Path:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hex; InputError if it is not a regular file, or cannot be opened."""
+    """SHA-256 of a file, in hex.
+
+    Raises InputError if it is not a regular file, cannot be opened, or is large and almost all of it is a hole: that
+    takes no space, and hours to read.
+    """
     with open_regular(path) as file:
+        status = os.fstat(file.fileno())
+        taken = getattr(status, "st_blocks", status.st_size) * BLOCK
+        if status.st_size > HOLLOW_FROM and taken * MOST_HOLLOW < status.st_size:
+            raise InputError(f"{os.fspath(path)} has {status.st_size:,} bytes, of which almost all are a hole.")
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

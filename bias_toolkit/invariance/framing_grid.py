@@ -23,6 +23,7 @@ SURROUNDINGS = (*FILLS, REAL)
 
 POSITIONS = (0.25, 0.5, 0.75)
 SCALES = (0.15, 0.2, 0.27, 0.36, 0.48, 0.64, 0.8)
+MOST_CELLS = 10_000
 # An embedded image moves by whole pixels, which may cut off this much of a pixel of an object at the border.
 ROUNDING = 0.75
 TOLERANCE = 1e-6
@@ -39,7 +40,10 @@ class FramingCell:
 
 @dataclass(frozen=True)
 class FramingGrid:
-    """The positions and scales of a framing map. Raises InputError if empty, or a value is repeated or out of range."""
+    """The positions and scales of a framing map.
+
+    Raises InputError if there are none, a value is repeated or out of range, or there are more than 10,000 cells.
+    """
 
     positions: tuple[float, ...] = POSITIONS  # both of cx and of cy, in (0, 1)
     scales: tuple[float, ...] = SCALES  # in (0, 1]
@@ -55,6 +59,11 @@ class FramingGrid:
                     f"{option} is {', '.join(f'{value:g}' for value in values) or 'empty'}, but must be different "
                     f"fractions of the view, above 0 and {highest}."
                 )
+        if len(self.positions) ** 2 * len(self.scales) > MOST_CELLS:
+            raise InputError(
+                f"--position and --scale have {len(self.positions)} and {len(self.scales)} values, which is more than "
+                f"{MOST_CELLS:,} cells; each position is taken across and down."
+            )
 
     @property
     def cells(self) -> list[FramingCell]:

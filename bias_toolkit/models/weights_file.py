@@ -155,7 +155,7 @@ def _check_legacy(path: Path, file: BinaryIO, free: int) -> None:
         # torch would unpack it to the disk.
         with tarfile.open(path, "r:"):
             raise UnsafeFile("is of torch before version 0.1.10; load it there, and save it again with torch.save")
-    except (tarfile.TarError, OSError, ValueError, EOFError):
+    except (tarfile.TarError, OSError, ValueError, EOFError, RecursionError):
         pass
     head = io.BytesIO(file.read(_most_pickled(free) + 1))
     for number in range(PICKLES_OF_A_LEGACY_FILE):

@@ -17,6 +17,7 @@ from bias_toolkit.foundation.errors import InputError
 from bias_toolkit.foundation.files import (
     DAMAGED,
     SEAL,
+    atomic_path,
     damaged_in_shard,
     file_digest,
     is_intact,
@@ -206,14 +207,17 @@ class StepFolder:
         record = there.own_record
         if record is None or not record.done or record.transient or there.changed_file(record) is not None:
             return False
+        if not all(map(self._is_own, record.files)):
+            return False
         # Not `damaged_file`, which changes a damaged file's time: nothing is changed there.
         if not all(is_intact(there.path / name, known.sha256) for name, known in record.files.items()):
             return False
         self.clear()
         for name in record.files:
-            copy = self.path / name
+            copy = inside(self.path, name)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(inside(there.path, name), copy)
+            with atomic_path(copy) as temporary:
+                shutil.copy2(inside(there.path, name), temporary)
         write_record(record, self.path)
         self.renew_times()
         return True

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import chdir
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -124,4 +126,6 @@ def explore(inputs: Inputs, results: Results) -> None:
         raise InputError(MISSING) from error
     table = spotlight_table(exported_tables(inputs, results), inputs, results)
     layout = Layout.model_validate_json(json.dumps(LAYOUT))
-    spotlight.show(table, host="127.0.0.1", layout=layout, dtype=TYPES, allow_filebrowsing=False)
+    # Spotlight starts a server that would import modules from the current folder, which may be somebody else's study.
+    with TemporaryDirectory() as empty, chdir(empty):
+        spotlight.show(table, host="127.0.0.1", layout=layout, dtype=TYPES, allow_filebrowsing=False)

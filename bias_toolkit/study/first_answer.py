@@ -11,10 +11,18 @@ FIRST_ANSWER = "quick"
 """Its folder in the study's."""
 
 
+def place_of_first_answer(study: Path) -> Path:
+    """The folder for a study's first answer; InputError if a link is in its place, even to a folder of the study."""
+    place = inside(study, FIRST_ANSWER)
+    if place.is_symlink():
+        raise InputError(f"{place} has to be a folder, and is a link; remove it.")
+    return place
+
+
 def first_answer_in(study: Path) -> Path | None:
-    """The folder of a study's first answer; None if it has none, or a link in its place leads out of the study."""
+    """The folder of a study's first answer; None if it has none, or a link is in its place."""
     try:
-        place = inside(study, FIRST_ANSWER)
+        place = place_of_first_answer(study)
     except InputError:
         return None
     return place if (place / RECORD).exists() else None

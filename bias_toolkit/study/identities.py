@@ -150,10 +150,14 @@ class Identities:
 
     def look_at_file(self, name: str) -> None:
         """Compute the identity of one of `EXTRA_FILES` from the present file; InputError if it cannot be read."""
+        self.refuse_system_place_of(name)
+        self.learn(name, self._file_identity(name))
+
+    def refuse_system_place_of(self, name: str) -> None:
+        """Raise InputError as `refuse_system_place` if a setting is a path that the record has."""
         place = getattr(self.settings, name)
         if place is not None and place == self.recorded.settings.get(name):
             refuse_system_place(place, f"--{name.replace('_', '-')}")
-        self.learn(name, self._file_identity(name))
 
     def doubt_the_model(self) -> None:
         """From now on, use the recorded identity of the model only if it is valid without loading the model."""

@@ -63,7 +63,11 @@ class Inputs:
         """The `train` or `test` set, with the tables that the study has stored of it."""
         dataset = self.opened(split)
         if not dataset.is_scanned and (tables := self.tables(split)) is not None:
-            dataset.restore(tables)
+            try:
+                dataset.restore(tables)
+            except InputError as error:
+                folder = self.folder / "images" / split
+                raise InputError(f"{folder}: {error}; remove that folder, and run again.") from error
         return dataset
 
     def sampled(self, folder: Path, settings: Settings) -> Inputs:
@@ -120,6 +124,7 @@ class Inputs:
             )
         if given is None:
             refuse_system_place(place, f"--{split}")
+            self._identities.refuse_system_place_of(f"{split}_folder")
         with self.progress(f"Listing the {WORDS[split]}", None):
             dataset = given if isinstance(given, Dataset) else load_dataset(place, layout, images)
             if self.settings.deep_grey is not None:
@@ -148,6 +153,8 @@ class Inputs:
         from bias_toolkit.models import Model, load_model
 
         given, settings = self.named.model, self.settings
+        if given is None:
+            self._identities.refuse_system_place_of("weights")
         if isinstance(given, Model):
             return given
         if given is not None and not isinstance(given, str):

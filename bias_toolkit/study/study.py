@@ -17,7 +17,7 @@ from bias_toolkit.foundation.files import write_text
 from bias_toolkit.foundation.progress import Progress
 from bias_toolkit.foundation.shown import html_table, public_names
 from bias_toolkit.foundation.spreadsheet import csv_text
-from bias_toolkit.foundation.untrusted import inside, read_regular
+from bias_toolkit.foundation.untrusted import read_regular
 from bias_toolkit.pipeline.executor import Executor
 from bias_toolkit.pipeline.runner import Runner
 from bias_toolkit.pipeline.step import Step, Task
@@ -25,7 +25,12 @@ from bias_toolkit.pipeline.verify import Damage, verify
 from bias_toolkit.study import steps
 from bias_toolkit.study.duration import duration_sentence
 from bias_toolkit.study.explaining import explainable, request_for, worst_requests
-from bias_toolkit.study.first_answer import FIRST_ANSWER, first_answer_in, record_first_answer
+from bias_toolkit.study.first_answer import (
+    FIRST_ANSWER,
+    first_answer_in,
+    place_of_first_answer,
+    record_first_answer,
+)
 from bias_toolkit.study.identities import EXTRA_FILES
 from bias_toolkit.study.inputs import Inputs, Named
 from bias_toolkit.study.news import lost_sentences, news
@@ -272,7 +277,7 @@ class Study:
         Up to 200 test and 2,000 training images are drawn at random, resamples are fewer, and the page has the figures
         of its first screen only. What is computed of these images is not computed again by `run` of this study.
         """
-        place = inside(self.folder, FIRST_ANSWER)
+        place = place_of_first_answer(self.folder)
         with self._one_run(progress, has_jobs=False):
             self._refuse_early(steps.ANALYSED)
             self._runner.record()

@@ -116,3 +116,19 @@ def test_names_in_utf8_are_read_in_a_locale_of_ascii(tmp_path):
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert ended.returncode == 0, ended.stderr
     assert Study(tmp_path / "ä").images("train")["image_id"].tolist() == [f"größe/ü{number}.png" for number in range(3)]
+
+
+def test_matplotlibs_settings_of_the_current_folder_are_not_read(tmp_path):
+    """The folder may be a study from somebody else; a pipe of that name would be waited for."""
+    (tmp_path / "matplotlibrc").write_text("lines.linewidth: 7")
+    program = f"""
+import contextlib, os, sys
+sys.argv[1:] = ["--version"]
+from bias_toolkit_cli.main import main
+os.chdir({str(tmp_path)!r})
+with contextlib.suppress(SystemExit): main()
+import matplotlib
+print(matplotlib.rcParams["lines.linewidth"], os.getcwd() == {str(tmp_path)!r})
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert ended.stdout.split()[-2:] == ["1.5", "True"]

@@ -106,8 +106,10 @@ def test_tables_keep_to_their_schemas_and_come_back_from_disk_alike(tmp_path):
 
 def test_restored_tables_stand_for_a_scan():
     tables = painted(["a"], ["cat"]).scan()
-    dataset = painted(["broken"], ["dog"])
+    dataset = painted(["a", "broken"], ["dog", "dog"])
     dataset.restore(tables)
+    with pytest.raises(InputError, match="the table of images names a, which is not in painted"):
+        painted(["b"], ["dog"]).restore(tables)
 
     assert dataset.images is tables.images
     assert dataset.objects is tables.objects

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pandas as pd
 import pytest
@@ -114,3 +115,12 @@ def test_a_path_without_annotations(tmp_path):
     for path in (tmp_path, tmp_path / "none"):
         with pytest.raises(InputError, match=r"--imagenet-x is .*imagenet_x_\*_multi_factor.jsonl"):
             find_imagenet_x(path)
+
+
+def test_a_pipe_is_no_annotation(tmp_path):
+    """Opening it would wait for ever."""
+    os.mkfifo(tmp_path / VAL)
+    with pytest.raises(InputError, match="holds no"):
+        find_imagenet_x(tmp_path)
+    with pytest.raises(InputError, match="has to be a regular file, and is a named pipe"):
+        read_imagenet_x([tmp_path / VAL])

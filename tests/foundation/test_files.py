@@ -20,6 +20,7 @@ from bias_toolkit.foundation.files import (
     seal_shard,
     sealed_shards,
     shard_slices,
+    temporary_path,
     write_array,
     write_table,
     write_text,
@@ -235,3 +236,11 @@ def test_a_file_that_was_found_intact_is_read_again_only_when_it_changed(tmp_pat
     monkeypatch.undo()
     assert not is_intact(path, hashlib.sha256(b"other").hexdigest())
     assert not is_intact(tmp_path / "nowhere", digest)
+
+
+def test_a_link_in_the_place_of_a_temporary_file_is_not_followed(tmp_path):
+    victim, path = tmp_path / "victim", tmp_path / "figure.svg"
+    victim.write_text("precious")
+    temporary_path(path).symlink_to(victim)
+    write_text("new", path)
+    assert (victim.read_text(), path.read_text(), path.is_symlink()) == ("precious", "new", False)

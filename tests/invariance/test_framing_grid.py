@@ -38,6 +38,7 @@ def test_an_object_as_large_as_the_view_fits_in_the_middle():
         ((0.5,), (1.1,), "--scale is 1.1"),
         ((0.5,), (-0.5,), "--scale is -0.5"),
         ((0.5, 0.5), (0.5,), "--position is 0.5, 0.5"),
+        ([n / 102 for n in range(1, 102)], (0.5,), "--position and --scale have 101 and 1 values"),
         ((0.5,), (math.nan,), "--scale is nan"),
     ],
 )

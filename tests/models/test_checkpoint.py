@@ -720,6 +720,14 @@ def test_a_tar_file_is_not_unpacked(tmp_path):
         read_checkpoint(tmp_path / "w.pth")
 
 
+def test_a_tar_whose_headers_are_one_in_the_other_is_refused(tmp_path):
+    header = tarfile.TarInfo("x")
+    header.type = tarfile.GNUTYPE_LONGNAME
+    (tmp_path / "w.pth").write_bytes(header.tobuf(tarfile.GNU_FORMAT) * 2000)
+    with pytest.raises(InputError, match=r"w\.pth"):
+        read_checkpoint(tmp_path / "w.pth")
+
+
 @pytest.mark.parametrize("save", [torch.save, save_legacy])
 def test_a_tensor_that_repeats_one_value_does_not_make_a_huge_network(save, tensors, tmp_path):
     wide = dict(tensors)

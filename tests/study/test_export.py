@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -208,13 +209,18 @@ def test_the_layout_opens_on_distance_and_names_only_columns_that_are_there(expo
 
 def test_explore_opens_spotlight_on_this_machine_alone(finished, monkeypatch):
     shown = {}
-    spotlight = SimpleNamespace(show=lambda table, **options: shown.update(options, table=table))
+    spotlight = SimpleNamespace(
+        show=lambda table, **options: shown.update(options, table=table, modules=[*Path.cwd().iterdir()])
+    )
     layout = SimpleNamespace(Layout=SimpleNamespace(model_validate_json=json.loads))
     monkeypatch.setitem(sys.modules, "renumics", SimpleNamespace(spotlight=spotlight))
     monkeypatch.setitem(sys.modules, "renumics.spotlight", spotlight)
     monkeypatch.setitem(sys.modules, "renumics.spotlight.layout", layout)
     finished.explore()
     assert shown["host"] == "127.0.0.1"
+    # Its server imports modules from the current folder.
+    assert shown["modules"] == []
+    assert all(Path(image).is_absolute() for image in shown["table"]["image"])
     assert shown["dtype"] == TYPES
     assert shown["layout"] == json.loads(json.dumps(LAYOUT))
     assert len(shown["table"]) == len(finished.per_image)

@@ -261,6 +261,8 @@ OTHER_INPUTS = (
     (change("model", "spec", to="os:abort"), "os:abort, which is code"),
     (change("settings", "weights", to="/dev/zero"), "/dev/zero"),
     (change("settings", "weights", to="/etc/passwd"), "/etc/passwd"),
+    (change("settings", "weights", to="/sys/kernel/notes"), "/sys/kernel/notes, which holds the system's files"),
+    (change("settings", "train_folder", to="/"), "--train-folder"),
     (change("settings", "label_map", to="/dev/zero"), "/dev/zero"),
     (change("settings", "label_map", to="/etc"), "/etc"),
     (change("settings", "imagenet_x", to="/"), "--imagenet-x"),
@@ -525,6 +527,53 @@ TABLES = {
     "map/relation/cells.parquet": "map {study}",
     "sizes/curve/summary.parquet": "sizes {study}",
 }
+
+
+def test_a_first_answer_that_lists_files_of_others(attacked, call):
+    """What it has of the same inputs is copied, and a link in a copy's place would be written through."""
+    quick, images = attacked.folder / "quick", Path("images", "test")
+    shutil.copytree(attacked.folder / images, quick / images)
+    shutil.copy(attacked.folder / "study.json", quick)
+    (quick / images / "planted").write_text("evil")
+    record = read_record(quick / images)
+    size, changed = file_state(quick / images / "planted")
+    planted = FileRecord(sha256=file_digest(quick / images / "planted"), size=size, time=changed)
+    write_record(record.model_copy(update={"files": record.files | {"planted": planted}}), quick / images)
+    (attacked.folder / images / "step.json").unlink()
+    link(attacked.outside / "victim")(attacked.folder / images / "planted")
+    assert call("objects {study}") == [False]
+    assert (attacked.folder / images / "planted").is_symlink()
+
+
+def test_a_first_answer_is_not_written_through_a_link(attacked, call):
+    (attacked.folder / "quick").symlink_to(".")
+    record = (attacked.folder / "study.json").read_bytes()
+    assert call("report --out {study} --quick", words="quick has to be a folder, and is a link") == [True]
+    assert (attacked.folder / "study.json").read_bytes() == record
+
+
+def test_a_table_that_names_other_images(attacked, call):
+    path = attacked.folder / "images" / "test" / "images.parquet"
+    table = pd.read_parquet(path)
+    pq.write_table(
+        pa.Table.from_pandas(table.assign(image_id=table["image_id"] + "x"), schema=pq.read_schema(path)), path
+    )
+    forge(path)
+    assert call("embed {study} --feature-size 0.9", words="which is not in") == [True]
+
+
+def test_a_file_that_is_a_hole_is_not_read(attacked, call):
+    """Its record has its size; of 8 TB, reading the zeros would take hours."""
+    path = attacked.folder / "noise" / "noise.json"
+    os.truncate(path, 2**43)
+    record = read_record(path.parent)
+    size, changed = file_state(path)
+    claimed = record.files["noise.json"].model_copy(update={"size": size, "time": changed})
+    write_record(record.model_copy(update={"files": record.files | {"noise.json": claimed}}), path.parent)
+    assert call("verify {study}") == [False]
+    assert Study(attacked.folder).verify()["file"].tolist() == ["noise.json"]
+    assert call("sweep {study}") == [False]
+    assert path.stat().st_size < 2**20
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -63,7 +63,11 @@ def _table(path: Path) -> Path | None:
 
 def _header(file: Path) -> list[str]:
     with open(file, "rb") as lines:
-        return next(csv.reader([lines.readline(_MOST_BYTES_OF_HEADER).decode("utf-8-sig", "replace").strip()]), [])
+        line = lines.readline(_MOST_BYTES_OF_HEADER).decode("utf-8-sig", "replace").strip()
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:
+        return []
 
 
 def _read(path: Path, reason: str, images: Path | None = None) -> Dataset:

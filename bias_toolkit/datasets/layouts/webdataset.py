@@ -158,7 +158,7 @@ def _members(file: Path) -> Iterator[tarfile.TarInfo]:
             tar.fileobj.seek(tar.offset)
             if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
                 raise tarfile.ReadError("it lacks the block of zeros at its end")
-    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+    except (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{file} is no tar, or is damaged or cut off ({error}); get it again") from error

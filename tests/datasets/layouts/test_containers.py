@@ -410,3 +410,11 @@ def test_other_metadata_is_no_imagefolder(tmp_path, make_image, make_text):
     make_image("dog/a.png")
     make_text("metadata.csv", "name,value\nx,y\n")
     assert load_dataset(tmp_path).layout == "class-folders"
+
+
+def test_a_tar_whose_headers_are_one_in_the_other_is_refused(tmp_path):
+    header = tarfile.TarInfo("x")
+    header.type = tarfile.GNUTYPE_LONGNAME
+    (tmp_path / "deep.tar").write_bytes(header.tobuf(tarfile.GNU_FORMAT) * 2000)
+    with pytest.raises(InputError, match=r"deep\.tar"):
+        _ = load_dataset(tmp_path / "deep.tar").images
