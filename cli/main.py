@@ -2,7 +2,6 @@
 
 import atexit
 import errno
-import gc
 import os
 import sys
 from contextlib import chdir, suppress
@@ -28,9 +27,11 @@ LEAST_ADDRESSES = 2_400_000_000
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line: exit code 0, 2 for bad input, 130 when stopped by Ctrl-C or SIGTERM."""
+    codes = [0]
     if arguments is None:
         _use_utf8()
-        _look_for_cycles_rarely()
+        # Registered first, it runs last.
+        atexit.register(_end_at_once, codes)
         _ignore_matplotlibrc()
     for stream in (sys.stdout, sys.stderr):
         # Not every terminal can show a ρ, and not every path is UTF-8.
@@ -46,6 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
             command_line(given)(args=given)
         except BaseException as error:
             code = error.code if isinstance(error, SystemExit) else 1
+            codes[0] = code if isinstance(code, int) else int(code is not None)
             if code == STOPPED or (stop.asked and code != 0):
                 stop.tell()
                 if stop.asked:
@@ -53,9 +55,11 @@ def main(arguments: list[str] | None = None) -> None:
                     with suppress(OSError):
                         sys.stdout.flush()
                     os._exit(STOPPED)
+                codes[0] = STOPPED
                 sys.exit(STOPPED)
             if isinstance(error, Exception) and (sentence := _sentence(error)):
                 print(f"Error: {sentence}", file=sys.stderr)
+                codes[0] = 2
                 sys.exit(2)
             raise
 
@@ -66,11 +70,12 @@ def _use_utf8() -> None:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
-def _look_for_cycles_rarely() -> None:
-    """Save the seconds in which Python looks for cycles among the half a million objects that imports make."""
-    gc.set_threshold(10_000, 10, 10)
-    # At the end, it would look at all of them once more.
-    atexit.register(gc.freeze)
+def _end_at_once(codes: list[int]) -> None:
+    """End the process with the one code, when all else has ended: Python would need seconds to unload the modules."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(codes[0])
 
 
 def _ignore_matplotlibrc() -> None:

@@ -1,7 +1,6 @@
 """Extract features, and store them in shards on disk."""
 
-from importlib import import_module
-from typing import Any
+from bias_toolkit.foundation.lazy import lazy_names
 
 _HOMES = {
     "FEATURE_ROWS": "store",
@@ -12,13 +11,5 @@ _HOMES = {
 
 __all__ = list(_HOMES)
 
-
-def __getattr__(name: str) -> Any:
-    # pandas takes most of a second to import, and the help of a command does not need it.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+# pandas takes most of a second to import, and the help of a command does not need it.
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -1,7 +1,6 @@
 """Classifiers: loading one with its preprocessing and class names, and running it."""
 
-from importlib import import_module
-from typing import Any
+from bias_toolkit.foundation.lazy import lazy_names
 
 _HOMES = {
     "LabelMatch": "labels",
@@ -20,13 +19,5 @@ _HOMES = {
 
 __all__ = list(_HOMES)
 
-
-def __getattr__(name: str) -> Any:
-    # torch takes seconds to import, and checking a model's name does not need it.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+# torch takes seconds to import, and checking a model's name does not need it.
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

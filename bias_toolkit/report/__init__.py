@@ -1,7 +1,6 @@
 """A study's report: findings in words, figures, tables and the HTML page."""
 
-from importlib import import_module
-from typing import Any
+from bias_toolkit.foundation.lazy import lazy_names
 
 _HOMES = {
     "OPTIONAL": "optional",
@@ -24,13 +23,5 @@ _HOMES = {
 
 __all__ = list(_HOMES)
 
-
-def __getattr__(name: str) -> Any:
-    # A report with nothing to do is there in half the time without matplotlib, scipy and the topics.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+# A report with nothing to do is there in half the time without matplotlib, scipy and the topics.
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -1,14 +1,14 @@
 """About how long the work that a study lacks will take, from a trial of it on a few images."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bias_toolkit.foundation.progress import silent
 from bias_toolkit.foundation.shards import Shard
 from bias_toolkit.foundation.words import count
 from bias_toolkit.pipeline.executor import Workshop
 from bias_toolkit.pipeline.shards import missing_shards
-from bias_toolkit.pipeline.step import Job, Task
+from bias_toolkit.pipeline.step import Job, Step, Task
 from bias_toolkit.study import steps
 from bias_toolkit.study.settings import SPLITS
 
@@ -39,7 +39,7 @@ def duration_sentence(workshop: Workshop, tasks: Sequence[Task]) -> str | None:
     n_train, n_test = (len(workshop.results.images(split)) for split in SPLITS)
     other = 0.0
     if steps.neighbours in missing:
-        other += n_train * n_test * workshop.plan.inputs.model.feature_dimension / PRODUCTS
+        other += n_train * n_test * _dimension(workshop, missing) / PRODUCTS
     if steps.analysis in missing and steps.analysis in {task.step for task in tasks}:
         other += STATISTICS * settings.resamples / RESAMPLES + OF_AN_IMAGE * (n_train + n_test)
     seconds = sum(_seconds(workshop, task) for task in on_images)
@@ -65,6 +65,13 @@ def _seconds(workshop: Workshop, task: Task) -> float:
     for _ in task.work(job, iter([Shard(0, tried)]), lambda done, note="": None):
         pass
     return (time.monotonic() - start) / len(tried) * len(items)
+
+
+def _dimension(workshop: Workshop, missing: Collection[Step]) -> int:
+    """Of the features; a model is not opened for it if they are there."""
+    if steps.features in missing:
+        return workshop.plan.inputs.model.feature_dimension
+    return workshop.results.features("test").dimension
 
 
 def _rounded(seconds: float) -> str:

@@ -615,7 +615,6 @@ class Study:
         with_training = steps.training in lineage and bool(self.inputs.training_arms)
         sentences = [*news(self.inputs, self.results, with_model, with_training), *self._lost]
         if with_model and self._runner.is_local:
-            self.inputs.open("model")
             sentences += filter(None, [duration_sentence(self._workshop, tasks)])
         return sentences
 
