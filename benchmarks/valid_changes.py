@@ -211,7 +211,7 @@ XML_CHANGES = (
 )
 
 
-def _of_coco(edit: Callable[[dict], None], **options) -> Callable[[bytes], bytes]:
+def _of_json_file(edit: Callable[[dict], None], **options) -> Callable[[bytes], bytes]:
     def changed(content: bytes) -> bytes:
         record = json.loads(content)
         edit(record)
@@ -260,16 +260,16 @@ def _exchange_coco(record: dict) -> None:
 
 
 COCO_CHANGES = (
-    Change("all lists reversed", _of_coco(_reverse), _same),
-    Change("on one line", _of_coco(lambda record: None, separators=(",", ":")), _same),
-    Change("keys sorted", _of_coco(lambda record: None, sort_keys=True), _same),
-    Change("ids numbered anew", _of_coco(_number_anew), _same),
-    Change("boxes moved", _of_coco(_move_coco), _moved),
-    Change("a class renamed", _of_coco(_rename_coco), _renamed),
-    Change("a class renamed, letters as they are", _of_coco(_rename_coco, ensure_ascii=False), _renamed),
-    Change("labels exchanged", _of_coco(_exchange_coco), _exchanged),
-    Change("images exchanged", _of_coco(_swap_coco), _swapped),
-    Change("each object twice", _of_coco(_double_coco), _doubled),
+    Change("all lists reversed", _of_json_file(_reverse), _same),
+    Change("on one line", _of_json_file(lambda record: None, separators=(",", ":")), _same),
+    Change("keys sorted", _of_json_file(lambda record: None, sort_keys=True), _same),
+    Change("ids numbered anew", _of_json_file(_number_anew), _same),
+    Change("boxes moved", _of_json_file(_move_coco), _moved),
+    Change("a class renamed", _of_json_file(_rename_coco), _renamed),
+    Change("a class renamed, letters as they are", _of_json_file(_rename_coco, ensure_ascii=False), _renamed),
+    Change("labels exchanged", _of_json_file(_exchange_coco), _exchanged),
+    Change("images exchanged", _of_json_file(_swap_coco), _swapped),
+    Change("each object twice", _of_json_file(_double_coco), _doubled),
 )
 
 
@@ -303,13 +303,11 @@ JSON_LINES = (
 
 
 def _of_samples(edit: Callable[[dict], None]) -> Callable[[bytes], bytes]:
-    def changed(content: bytes) -> bytes:
-        record = json.loads(content)
+    def each(record: dict) -> None:
         for sample in record["samples"]:
             edit(sample)
-        return json.dumps(record).encode()
 
-    return changed
+    return _of_json_file(each)
 
 
 def _move_sample(sample: dict) -> None:
@@ -323,7 +321,7 @@ def _double_sample(sample: dict) -> None:
 
 
 SAMPLES = (
-    Change("rows reversed", _of_coco(lambda record: record["samples"].reverse()), _same),
+    Change("rows reversed", _of_json_file(lambda record: record["samples"].reverse()), _same),
     Change("boxes moved", _of_samples(_move_sample), _moved),
     Change("each object twice", _of_samples(_double_sample), _doubled),
 )

@@ -32,7 +32,6 @@ def main(arguments: list[str] | None = None) -> None:
         _use_utf8()
         # Registered first, it runs last.
         atexit.register(_end_at_once, codes)
-        _ignore_matplotlibrc()
     for stream in (sys.stdout, sys.stderr):
         # Not every terminal can show a ρ, and not every path is UTF-8.
         if hasattr(stream, "reconfigure"):
@@ -41,6 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
         try:
             given = sys.argv[1:] if arguments is None else arguments
             _check_limit(given)
+            _ignore_matplotlibrc()
             # Importing is slow, and must be stoppable too.
             from bias_toolkit_cli.commands import command_line
 

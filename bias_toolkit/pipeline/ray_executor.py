@@ -417,10 +417,7 @@ class RayExecutor:
                 scheduling_strategy=NodeAffinitySchedulingStrategy(place.node, soft=False),
             )
             self._numbered += 1
-            self._hired[place] = _Hired(
-                self._numbered,
-                actor.remote(os.getcwd(), search, place, threads),
-            )
+            self._hired[place] = _Hired(self._numbered, actor.remote(os.getcwd(), search, place, threads))
 
     def _ended(self, place: Place, call: ObjectRef) -> None:
         """Take note of a call that ended: the job has no more shards, the worker died, or the work failed."""

@@ -29,7 +29,7 @@ def duration_sentence(workshop: Workshop, tasks: Sequence[Task]) -> str | None:
     """`This will take about 4 minutes.`; None if the tasks, and those that they need, lack little.
 
     None also for a map, layers or remedies, which are not tried. The features, sweeps and located objects of a few
-    images are computed, with the open model, and not kept. Search and statistics are known by the number of images.
+    images are computed, and not kept. Search and statistics are known by the number of images.
     """
     in_order, settings = workshop.plan.in_order(tasks), workshop.plan.inputs.settings
     on_images = [task for task in in_order if task.step.sharding and task.step.sharding.is_kept]
